@@ -1,0 +1,86 @@
+"""The Typer app, and the one place where errors become text and exit codes."""
+
+import os
+import sys
+import traceback
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import i2i_cli
+from i2i_cli.cli.report import print_error, say
+from i2i_cli.errors import I2IError
+
+EXAMPLES = """Examples:
+
+\b
+  i2i demo                                  see it work, offline, in ./demo
+  i2i train DATA                            a model of the folders DATA/anime, DATA/human, ...
+  i2i translate img.png --to anime          writes img-anime.png
+  i2i translate - --to anime < a > b        in a pipe
+"""
+
+
+class _Group(TyperGroup):
+    """Words our errors once, for every command."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except I2IError as error:
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            print_error(error)
+            raise typer.Exit(error.exit_code) from error
+        except BrokenPipeError:
+            # Whoever read our stdout is gone: end quietly, and let no flush at exit complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
+        except (typer.Exit, typer.Abort, KeyboardInterrupt):
+            raise
+        except RuntimeError as error:
+            if "out of memory" not in str(error):
+                raise
+            memory = I2IError("the device has too little memory", "give a smaller --batch-size, or --device cpu")
+            print_error(memory)
+            raise typer.Exit(memory.exit_code) from error
+
+
+app = typer.Typer(
+    name="i2i",
+    cls=_Group,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXAMPLES,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"i2i {i2i_cli.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of errors too.")] = False,
+) -> None:
+    """Image-to-image translation between any number of domains, trained on a folder of images a domain."""
+
+
+def main() -> None:
+    """Entry point of the `i2i` command."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception:
+        traceback.print_exc()
+        say("this is a bug in i2i: please report it in the project's issues, with the lines above")
+        sys.exit(1)

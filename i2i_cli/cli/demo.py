@@ -1,0 +1,60 @@
+"""`i2i demo`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from i2i_cli.cli.app import app
+from i2i_cli.cli.options import JsonOpt
+from i2i_cli.cli.report import print_result, print_table, say
+from i2i_cli.cli.training_view import TrainingView, stop_on_signal
+
+EXAMPLES = """Examples:
+
+\b
+  i2i demo               everything in ./demo; a second time, the model is used again
+  i2i demo -o /tmp/try   elsewhere
+"""
+
+
+@app.command(epilog=EXAMPLES)
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Folder to work in.")] = Path("demo"),
+    as_json: JsonOpt = False,
+) -> None:
+    """See it work on built-in images, offline.
+
+    Trains on characters in four styles for about three minutes, then translates unseen ones.
+    """
+    # Late: torch.
+    from i2i_cli.jobs.demo import run_demo
+
+    say(f"drawing characters in four styles and training on them, in {out}")
+    with stop_on_signal() as signal, TrainingView() as view:
+        result = run_demo(out, observer=view, should_stop=signal.received)
+    if not result.finished:
+        say(f"stopped and saved; go on with: i2i train --resume {out / 'run'}")
+        raise typer.Exit(signal.exit_code)
+    if not result.trained:
+        say(f"using the model of an earlier demo; remove {out} to train anew")
+    figures = result.figures
+    if as_json:
+        print_result({"figures": figures, "pictures": {name: str(path) for name, path in result.pictures}}, "", True)
+        return
+    floor = f"on real images: {figures['judge_accuracy']:.1%}"
+    chance = 1 / len({pair.split("->")[0] for pair in figures["judged"]})
+    rows = [["reconstruction, mean absolute error in [-1, 1]", f"{figures['reconstruction_l1']:.3f}", ""]]
+    rows += [[f"{pair}, taken for the target", f"{share:.1%}", floor] for pair, share in figures["judged"].items()]
+    rows += [
+        ["translation against the true character, same error", f"{figures['pair_l1']:.3f}", ""],
+        ["domain read from content by a fresh probe", f"{figures['leak_means']:.2f}", f"chance: {chance:.2f}"],
+        ["... with the noise of training", f"{figures['leak_noisy']:.2f}", f"chance: {chance:.2f}"],
+    ]
+    print_table(["measured on characters that were never trained on", "", ""], rows)
+    typer.echo("\nLook at:")
+    for name, path in result.pictures:
+        typer.echo(f"  {path}  {name}")
+    typer.echo("\nType next:")
+    for command in result.commands:
+        typer.echo(f"  {command}")

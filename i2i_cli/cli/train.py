@@ -1,0 +1,142 @@
+"""`i2i train`"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from i2i_cli.cli.app import app
+from i2i_cli.cli.report import print_result, say
+from i2i_cli.cli.training_view import TrainingView, stop_on_signal
+from i2i_cli.errors import ConfigError
+
+EXAMPLES = """Examples:
+
+\b
+  i2i train DATA                                    folders DATA/anime, DATA/human, ...
+  i2i train DATA --minutes 30 --flip --name faces   half an hour, into ./runs/faces
+  i2i train --resume runs/faces                     go on, exactly where it stopped
+  i2i train --resume runs/faces --steps 40000       ... and further than planned
+  i2i train DATA --recipe paper                     the plain paper
+  i2i train DATA --set objective.weights.kl=0       any setting of runs/NAME/config.toml
+"""
+
+Text = str | None
+
+
+def _settings(**flags: Any) -> dict[str, Any]:
+    """The flags that were given, as the config's nested tables; `training__steps` is training.steps."""
+    tables: dict[str, Any] = {}
+    for name, value in flags.items():
+        if value is not None:
+            section, _, key = name.rpartition("__")
+            (tables.setdefault(section, {}) if section else tables)[key] = value
+    return tables
+
+
+@app.command(epilog=EXAMPLES)
+def train(
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="A folder with one folder of images a domain. Without: the built-in glyphs.",
+            show_default=False,
+        ),
+    ] = None,
+    family: Annotated[Text, typer.Option("--family", help="The method: srae.", show_default="srae")] = None,
+    name: Annotated[
+        Text, typer.Option("--name", help="The run goes to ./runs/NAME.", show_default="after DATA")
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Stop at this step.", show_default="20000")] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", help="Stop after this long instead.", show_default=False)
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option("--image-size", help="32, 64, 128 or 256 pixels.", show_default="64")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Images a step.", show_default="32")] = None,
+    flip: Annotated[
+        bool | None,
+        typer.Option(
+            "--flip/--no-flip", help="Mirror half of the images; not for letters or x-rays.", show_default="no-flip"
+        ),
+    ] = None,
+    pairs: Annotated[
+        Text,
+        typer.Option(
+            "--pairs", help="auto: equal file names in two domains are pairs, for scoring; none.", show_default="auto"
+        ),
+    ] = None,
+    device: Annotated[
+        Text, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto")
+    ] = None,
+    precision: Annotated[Text, typer.Option("--precision", help="auto, fp32 or bf16.", show_default="auto")] = None,
+    perceptual: Annotated[
+        Text,
+        typer.Option(
+            "--perceptual",
+            help="VGG-16 features: auto, imagenet (downloads 528 MB), random, none, or a weights file.",
+            show_default="auto",
+        ),
+    ] = None,
+    recipe: Annotated[
+        Text, typer.Option("--recipe", help="default, or paper: nothing but the paper.", show_default="default")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of every random draw.", show_default="0")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="F.toml", help="Settings from a file.", show_default=False)
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.", show_default=False),
+    ] = None,
+    init: Annotated[
+        Path | None, typer.Option("--init", metavar="WEIGHTS", help="Start from these weights.", show_default=False)
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", metavar="RUN", help="Go on with this run; needs no other option.", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as a JSON object.")] = False,
+) -> None:
+    """Train a model on a folder per domain.
+
+    The run folder explains itself. Ctrl-C saves and stops; --resume goes on exactly there.
+    Watch RUN/samples/latest.png.
+    """
+    flags = _settings(
+        family=family, recipe=recipe, seed=seed,
+        data__root=str(data) if data else None, data__image_size=image_size, data__flip=flip, data__pairs=pairs,
+        objective__perceptual=perceptual,
+        training__steps=0 if minutes is not None and steps is None else steps, training__minutes=minutes,
+        training__batch_size=batch_size, training__device=device, training__precision=precision,
+    )  # fmt: skip
+    if resume is not None and (data or init or config or name or recipe or family):
+        raise ConfigError(
+            "--resume goes on with a run as it is", "give no DATA, --name, --config, --recipe or --init with it"
+        )
+    # Late: torch.
+    from i2i_cli.config import merged, parse_assignment
+    from i2i_cli.jobs import training
+    from i2i_cli.jobs.publishing import find_weights, new_run
+    from i2i_cli.jobs.run_config import run_config
+
+    with stop_on_signal() as signal, TrainingView() as view:
+        if resume is not None:
+            for text in assignments or []:
+                flags = merged(flags, parse_assignment(text))
+            result = training.resume(resume, flags, observer=view, should_stop=signal.received)
+        else:
+            resolved = run_config(flags, config, assignments or [])
+            folder = new_run(name, resolved.data.root)
+            weights = find_weights(str(init)) if init else None
+            say(f"run: {folder}")
+            result = training.train(resolved, folder, init=weights, observer=view, should_stop=signal.received)
+    if not result.finished:
+        say(f"stopped and saved at step {result.step}; go on with: i2i train --resume {result.folder}")
+        raise typer.Exit(signal.exit_code)
+    say(f"finished at step {result.step}: look at {result.folder}/samples/latest.png")
+    values = {"run": str(result.folder), "step": result.step, "images_per_second": round(result.images_per_second, 1)}
+    values |= {"figures": result.figures.to_dict()} if result.figures else {}
+    print_result(values, str(result.folder), as_json)

@@ -1,0 +1,112 @@
+"""What a person sees of a training: a live bar on a terminal, a plain line now and then elsewhere."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from i2i_cli.cli.report import say, stderr_console
+from i2i_cli.jobs.observer import Observer
+
+if TYPE_CHECKING:
+    from i2i_cli.jobs.evaluation import HeldOutFigures
+
+PLAIN_EVERY = 30.0
+"""Seconds between two plain lines."""
+
+
+class TrainingView(Observer):
+    """An observer (`jobs/training.py`) that shows the training on stderr."""
+
+    def __init__(self) -> None:
+        console = stderr_console()
+        self._live = console.is_terminal
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[detail]}"),
+            console=console,
+            disable=not self._live,
+            transient=True,
+        )
+        self._tasks: dict[str, Any] = {}
+        self._last_line = time.monotonic()
+
+    def __enter__(self) -> "TrainingView":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def note(self, text: str) -> None:
+        self._print(text)
+
+    def decoding(self, done: int, total: int) -> None:
+        self._show("decoding", done / total, f"{done} of {total} images")
+        if done == total and "decoding" in self._tasks:
+            self._progress.remove_task(self._tasks.pop("decoding"))
+
+    def training(self, step: int, share: float, images_per_second: float, terms: dict[str, float]) -> None:
+        losses = " ".join(f"{name} {value:.3f}" for name, value in terms.items())
+        self._show("training", share, f"step {step} · {images_per_second:.0f} images/s · {losses}")
+
+    def scored(self, step: int, figures: "HeldOutFigures") -> None:
+        self._print(
+            f"step {step}, held out: reconstruction L1 {figures.reconstruction_l1:.3f}, "
+            f"taken for the target {figures.mean_judged:.1%} (worst pair {min(figures.judged.values()):.1%}), "
+            f"Frechet {figures.mean_frechet:.2f}, domain read from content {figures.leak_means:.2f}"
+        )
+
+    def _show(self, name: str, share: float, detail: str) -> None:
+        if self._live:
+            if name not in self._tasks:
+                self._tasks[name] = self._progress.add_task(name, total=1.0, detail="")
+            self._progress.update(self._tasks[name], completed=share, detail=detail)
+        elif time.monotonic() - self._last_line > PLAIN_EVERY:
+            say(f"{name} {share:.0%} · {detail}")
+            self._last_line = time.monotonic()
+
+    def _print(self, text: str) -> None:
+        if self._live:
+            self._progress.console.print(text, markup=False, soft_wrap=True)
+        else:
+            say(text)
+
+
+class Stop:
+    """Whether a signal asked to stop, and the exit code that tells of it."""
+
+    def __init__(self) -> None:
+        self.exit_code = 1
+        self._received = False
+
+    def received(self) -> bool:
+        return self._received
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Ask to stop; a second Ctrl-C does not wait any more."""
+        if self._received and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self._received, self.exit_code = True, 128 + number
+        say("\nfinishing this step, then saving (Ctrl-C again to stop at once)")
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[Stop]:
+    """Turn Ctrl-C and SIGTERM into a polite request while the block runs."""
+    stop = Stop()
+    earlier = {number: signal.signal(number, stop.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)

@@ -1,0 +1,114 @@
+"""`i2i translate`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from i2i_cli.cli.app import app
+from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, SeedOpt, WeightsOpt, complete_domain, open_translator
+from i2i_cli.cli.report import print_error, print_result, read_stdin, say, write_stdout
+from i2i_cli.errors import ConfigError, I2IError
+
+EXAMPLES = """Examples:
+
+\b
+  i2i translate img.png --to anime                     writes img-anime.png beside it
+  i2i translate photos/ -r --to anime -o out/          a folder, mirrored below out/
+  i2i translate img.png --to anime --samples 5         img-anime-1.png ... img-anime-5.png
+  i2i translate img.png --like drawing.png -o new.png  in the domain that an image shows
+  curl -s URL | i2i translate - --to anime | display   in a pipe
+"""
+
+
+@app.command(epilog=EXAMPLES)
+def translate(
+    images: Annotated[
+        list[Path],
+        typer.Argument(metavar="IMAGE...", help="Image files, folders with -r, or - for stdin.", show_default=False),
+    ],
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--to", metavar="DOMAIN", help="Domain to translate to; may be repeated.", autocompletion=complete_domain
+        ),
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option("--like", metavar="REF", help="Take the domain code from this image.", show_default=False),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option("--samples", metavar="N", help="N results, each with another code of the domain.")
+    ] = 0,
+    strength: Annotated[
+        float,
+        typer.Option("--strength", min=0, max=1, help="From the image's own domain code (0) to the target's (1)."),
+    ] = 1.0,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE|FOLDER", help="Where to write; - is stdout.", show_default=False),
+    ] = None,
+    recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Take all images below a folder.")] = False,
+    size: Annotated[
+        str, typer.Option("--size", help="input: back to the input's size; model: the model's own.")
+    ] = "input",
+    force: ForceOpt = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave images alone that are done already.")
+    ] = False,
+    weights: WeightsOpt = None,
+    device: DeviceOpt = "auto",
+    seed: SeedOpt = 0,
+    as_json: JsonOpt = False,
+) -> None:
+    """Translate images to another domain.
+
+    The content stays, the look is the other domain's. Results keep the input's size,
+    aspect and alpha, and are named STEM-DOMAIN.png beside it.
+    """
+    # Late: torch, which neither help nor completion needs.
+    from i2i_cli.jobs.file_translation import FileTranslation, Task
+    from i2i_cli.jobs.outputs import STREAM, find_sources, plan_outputs
+
+    if not to and like is None:
+        raise ConfigError("nothing to translate to", "give --to DOMAIN or --like IMAGE")
+    if like is not None and (samples or len(to or []) > 1):
+        raise ConfigError("--like is one target: it takes no --samples and at most one --to", "leave one of them out")
+    if size not in ("input", "model"):
+        raise ConfigError(f"--size {size!r} is no size", "use input or model")
+    sources = find_sources(images, recursive)
+    translator = open_translator(weights, device)
+    if like is not None:
+        targets = [translator.like(like, to[0] if to else None)]
+    elif samples:
+        targets = [target for domain in to or [] for target in translator.samples(domain, samples, seed)]
+    else:
+        targets = [translator.target(domain) for domain in to or []]
+    outputs = plan_outputs(sources, [target.label for target in targets], out)
+    if as_json and any(path == STREAM for paths in outputs for path in paths):
+        raise ConfigError("stdout cannot carry an image and --json", "give -o FILE, or leave --json out")
+    job = FileTranslation(
+        translator=translator,
+        targets=targets,
+        strength=strength,
+        at_model_size=size == "model",
+        overwrite=force,
+        skip_existing=skip_existing,
+        read_stdin=read_stdin,
+    )
+    failures: list[I2IError] = []
+    for outcome in job.run([Task(source.path, paths) for source, paths in zip(sources, outputs, strict=True)]):
+        if outcome.note:
+            say(f"{outcome.source}: {outcome.note}")
+        if outcome.data:
+            write_stdout(outcome.data)
+        for label, path in outcome.written:
+            if path != STREAM:
+                print_result({"input": str(outcome.source), "to": label, "output": str(path)}, str(path), as_json)
+        if outcome.error is not None:
+            failures.append(outcome.error)
+            print_error(outcome.error)
+    if failures:
+        if len(sources) > 1:
+            say(f"{len(failures)} of {len(sources)} images failed")
+        raise typer.Exit(1)

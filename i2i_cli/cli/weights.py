@@ -1,0 +1,86 @@
+"""`i2i weights list | show | check`"""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from i2i_cli.cli.app import app
+from i2i_cli.cli.options import JsonOpt, complete_weights
+from i2i_cli.cli.report import print_error, print_result, print_table, say
+from i2i_cli.errors import I2IError
+
+EXAMPLES = """Examples:
+
+\b
+  i2i weights list               the runs under ./runs and the shipped models
+  i2i weights show runs/faces    the model card
+  i2i weights check              load every one of them whole
+"""
+
+weights_app = typer.Typer(no_args_is_help=True, help="List, show and check trained weights.", epilog=EXAMPLES)
+app.add_typer(weights_app, name="weights")
+
+NameArg = Annotated[
+    str | None,
+    typer.Argument(help="A run folder, a file or a name.", autocompletion=complete_weights, show_default=False),
+]
+
+
+@weights_app.command("list")
+def list_(as_json: JsonOpt = False) -> None:
+    """The runs under ./runs, newest first, and the shipped models."""
+    from i2i_cli.jobs.publishing import list_weights
+
+    entries = list_weights()
+    if not entries and not as_json:
+        say("no weights here; train a model with: i2i train FOLDER")
+    if as_json:
+        for entry in entries:
+            header = (
+                {key: value for key, value in asdict(entry.header).items() if key != "config"} if entry.header else {}
+            )
+            print_result({"name": entry.name, "path": str(entry.path), "shipped": entry.shipped} | header, "", True)
+    elif entries:
+        rows = []
+        for entry in entries:
+            if entry.header is None:
+                rows.append([entry.name, "", "", "", f"unusable: {entry.error}"])
+            else:
+                h = entry.header
+                step = f"{h.step}" if h.finished else f"{h.step} (not finished)"
+                rows.append([entry.name, h.family, f"{h.image_size} px", step, ", ".join(h.domains)])
+        print_table(["name", "family", "size", "step", "domains"], rows)
+
+
+@weights_app.command()
+def show(name: NameArg = None, as_json: JsonOpt = False) -> None:
+    """The model card of weights; without NAME, of those that the commands would use."""
+    from i2i_cli.engine.header import read_header
+    from i2i_cli.jobs.publishing import find_weights, model_card
+
+    path = find_weights(name)
+    header = read_header(path)
+    print_result({"path": str(path)} | asdict(header), model_card(path, header), as_json)
+
+
+@weights_app.command()
+def check(name: NameArg = None) -> None:
+    """Load weights whole and compare their hash; without NAME, all that `list` shows."""
+    from i2i_cli.jobs.publishing import check_weights, find_weights, list_weights
+
+    if name is not None:
+        path = find_weights(name)
+        check_weights(path)
+        print_result({}, f"{path}: sound", False)
+        return
+    failures = 0
+    for entry in list_weights():
+        try:
+            check_weights(entry.path, entry.sha256)
+            print_result({}, f"{entry.path}: sound", False)
+        except I2IError as error:
+            failures += 1
+            print_error(error)
+    if failures:
+        raise typer.Exit(1)

@@ -1,0 +1,69 @@
+"""The images of a data set, decoded and split, as the jobs draw them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from i2i_cli.data.cache import PackedImages, Progress, packed
+from i2i_cli.data.domains import Item, scan
+from i2i_cli.errors import DataError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Readable images of all domains.
+
+    Args:
+        domains: names, in order of the labels.
+        items: the file behind each row of `images`.
+        labels: (n,) domain label of each row.
+        train, test: rows of the two splits.
+    """
+
+    domains: tuple[str, ...]
+    images: PackedImages
+    items: Sequence[Item]
+    labels: Tensor
+    train: Tensor
+    test: Tensor
+    warnings: tuple[str, ...]
+
+    def rows(self, split: Tensor, label: int, limit: int) -> Tensor:
+        """Up to `limit` rows of one domain in `split`, evenly spread over it."""
+        rows = split[self.labels[split] == label]
+        return rows if len(rows) <= limit else rows[torch.arange(limit) * len(rows) // limit]
+
+    def pairs(self, split: Tensor, first: int, second: int) -> tuple[Tensor, Tensor]:
+        """Rows of two domains in `split` that share a pair key, side by side."""
+        by_key = {self.items[row].key: row for row in split.tolist() if self.labels[row] == second}
+        rows = [row for row in split.tolist() if self.labels[row] == first and self.items[row].key in by_key]
+        return torch.tensor(rows, dtype=torch.int64), torch.tensor([by_key[self.items[row].key] for row in rows])
+
+
+def open_dataset(root: Path, image_size: int, report: Progress | None = None) -> Dataset:
+    """Find, decode and split the images below `root`.
+
+    Raises:
+        DataError: no domains, or a domain without a single readable training image.
+    """
+    found = scan(root)
+    listed = [*found.train, *found.test]
+    images = packed(listed, root, image_size, report)
+    items = [listed[index] for index in images.indices]
+    labels = torch.tensor([item.label for item in items])
+    is_train = torch.from_numpy(images.indices < len(found.train))
+    for label, domain in enumerate(found.domains):
+        if not bool((is_train & (labels == label)).any()):
+            raise DataError(f"not one training image of the domain {domain!r} could be read", images.bad[0])
+    return Dataset(
+        domains=found.domains,
+        images=images,
+        items=items,
+        labels=labels,
+        train=torch.nonzero(is_train).flatten(),
+        test=torch.nonzero(~is_train).flatten(),
+        warnings=found.warnings,
+    )

@@ -1,0 +1,172 @@
+"""A folder of images a domain: finding, pairing, splitting and sampling them."""
+
+import hashlib
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from i2i_cli.data.images import SUFFIXES
+from i2i_cli.errors import DataError
+
+TEST_SHARE = 0.1
+_TRAIN_NAMES = ("train",)
+_TEST_NAMES = ("test", "val", "valid", "validation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One image file: where it is, its domain's label and its pair key.
+
+    `key` is the path below the domain folder without suffix: images of different domains with one
+    key show the same thing, where pairs have a meaning.
+    """
+
+    path: Path
+    label: int
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainFolder:
+    """The images of a data set: domain names in order of their labels, and the two splits."""
+
+    root: Path
+    domains: tuple[str, ...]
+    train: tuple[Item, ...]
+    test: tuple[Item, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def is_held_out(key: str, share: float = TEST_SHARE) -> bool:
+    """Whether the images of a pair key belong to the test split: a hash decides, not the order."""
+    digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") < share * 2**64
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Image files below `folder`, sorted; hidden files and folders are passed over."""
+    found = []
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(parent, name) for name in names if _looks_like_image(name)]
+    return sorted(found)
+
+
+def _looks_like_image(name: str) -> bool:
+    return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+
+
+def scan(root: Path) -> DomainFolder:
+    """Find the domains below `root`, with `train/` and `test/` above them or without.
+
+    Raises:
+        DataError: no such folder, fewer than two domains, or a domain without images.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder", "give the folder that holds one folder of images a domain")
+    train_root = _first_folder(root, _TRAIN_NAMES)
+    test_root = _first_folder(root, _TEST_NAMES) if train_root else None
+    domains = _domain_names(train_root or root)
+    train, test = [], []
+    for label, domain in enumerate(domains):
+        items = _items((train_root or root) / domain, label)
+        if train_root is None or test_root is None:
+            held_out = _held_out_part(items)
+            train += [item for item in items if item.key not in held_out]
+            test += [item for item in items if item.key in held_out]
+        else:
+            train += items
+            test += _items(test_root / domain, label)
+    return DomainFolder(
+        root=root, domains=domains, train=tuple(train), test=tuple(test), warnings=_warnings(domains, train, test)
+    )
+
+
+def _first_folder(root: Path, names: tuple[str, ...]) -> Path | None:
+    return next((root / name for name in names if (root / name).is_dir()), None)
+
+
+def _domain_names(root: Path) -> tuple[str, ...]:
+    try:
+        folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"cannot list {root}: {error.strerror}") from error
+    if len(folders) < 2:
+        found = f"only the folder {folders[0]!r}" if folders else "no folders"
+        raise DataError(
+            f"{root} has {found}; translating takes at least two domains",
+            "put each domain's images in a folder of its own: DATA/anime/*.png, DATA/human/*.png",
+        )
+    return tuple(folders)
+
+
+def _items(folder: Path, label: int) -> list[Item]:
+    return [
+        Item(path=path, label=label, key=path.relative_to(folder).with_suffix("").as_posix())
+        for path in find_images(folder)
+    ]
+
+
+def _held_out_part(items: list[Item]) -> set[str]:
+    """Keys of the deterministic test part; never all of a domain, and never none of three or more."""
+    keys = sorted({item.key for item in items})
+    held_out = {key for key in keys if is_held_out(key)}
+    if not held_out and len(keys) > 2:
+        held_out = {min(keys, key=lambda key: hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest())}
+    return held_out if len(held_out) < len(keys) else set()
+
+
+def _warnings(domains: tuple[str, ...], train: list[Item], test: list[Item]) -> tuple[str, ...]:
+    counts = Counter(item.label for item in train)
+    for label, domain in enumerate(domains):
+        if not counts[label]:
+            raise DataError(
+                f"the domain {domain!r} has no training images", f"known endings: {', '.join(sorted(SUFFIXES))}"
+            )
+    found = []
+    small, large = min(counts.values()), max(counts.values())
+    if large > 10 * small:
+        rare = domains[min(counts, key=lambda label: counts[label])]
+        found.append(f"domain {rare!r} has {small} images, the largest {large}: its results will be the poorest")
+    if small < 100:
+        found.append(f"the smallest domain has {small} images; 1,000 or more work well")
+    tested = {item.label for item in test}
+    found += [f"no held-out images for {domain!r}" for label, domain in enumerate(domains) if label not in tested]
+    return tuple(found)
+
+
+class BalancedSampler:
+    """Indices of training images, as many from every domain: a pure function of seed and step.
+
+    Each domain is walked through in a fresh order every epoch. Nothing is kept between steps, so
+    resuming needs no saved state.
+    """
+
+    def __init__(self, labels: Tensor, num_domains: int, batch_size: int, seed: int) -> None:
+        self._members = [torch.nonzero(labels == label).flatten() for label in range(num_domains)]
+        self._batch_size = batch_size
+        self._seed = seed
+        self._orders: dict[int, tuple[int, Tensor]] = {}
+
+    def indices(self, step: int) -> Tensor:
+        """Image indices (B,) of the batch at `step`, domain by domain."""
+        num_domains = len(self._members)
+        chosen = []
+        for label, members in enumerate(self._members):
+            # Where B is no multiple of m, the spare places go round the domains.
+            start = (step * self._batch_size + label) // num_domains
+            stop = ((step + 1) * self._batch_size + label) // num_domains
+            chosen += [self._member(label, members, position) for position in range(start, stop)]
+        return torch.stack(chosen)
+
+    def _member(self, label: int, members: Tensor, position: int) -> Tensor:
+        epoch, place = divmod(position, len(members))
+        if self._orders.get(label, (-1,))[0] != epoch:
+            seed = int.from_bytes(hashlib.sha256(f"{self._seed}/{label}/{epoch}".encode()).digest()[:7], "big")
+            generator = torch.Generator().manual_seed(seed)
+            self._orders[label] = (epoch, torch.randperm(len(members), generator=generator))
+        return members[self._orders[label][1][place]]

@@ -1,0 +1,49 @@
+"""Any image into the model's square and back: fit inside, reflect the borders, cut them off again."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from i2i_cli.data.images import Picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """Where an image lies in the model's square, and what it came with.
+
+    Args:
+        size: (width, height) of the original image.
+        box: (left, top, right, bottom) of its place in the square.
+        alpha: mode L at `size`, or None.
+    """
+
+    size: tuple[int, int]
+    box: tuple[int, int, int, int]
+    alpha: Image.Image | None = None
+
+    def restore(self, pixels: NDArray[np.uint8], at_model_size: bool = False) -> Image.Image:
+        """The square `pixels` (S, S, 3) cut to the image and scaled back, alpha put on again."""
+        image = Image.fromarray(pixels).crop(self.box)
+        if not at_model_size:
+            image = _resized(image, self.size)
+        if self.alpha is not None:
+            image = image.convert("RGBA")
+            image.putalpha(_resized(self.alpha, image.size))
+        return image
+
+
+def fit(picture: Picture, side: int) -> tuple[NDArray[np.uint8], Frame]:
+    """The picture scaled inside a square of `side`, centred, its borders reflected outwards."""
+    scale = side / max(picture.size)
+    width, height = (max(1, round(length * scale)) for length in picture.size)
+    pixels = np.asarray(_resized(picture.rgb, (width, height)))
+    left, top = (side - width) // 2, (side - height) // 2
+    margins = ((top, side - height - top), (left, side - width - left), (0, 0))
+    square = np.pad(pixels, margins, mode="reflect")
+    return square, Frame(size=picture.size, box=(left, top, left + width, top + height), alpha=picture.alpha)
+
+
+def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)

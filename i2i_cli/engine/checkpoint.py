@@ -1,0 +1,42 @@
+"""Tensors to safetensors files and back. Whole or not at all, and never a pickle."""
+
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from i2i_cli.errors import WeightsError
+from i2i_cli.files import written_whole
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write `tensors` to `path`; an earlier file stands until the new one is complete."""
+    with written_whole(path) as temporary:
+        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, temporary, metadata)
+
+
+def load_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
+    """All tensors of the safetensors file at `path`.
+
+    Raises:
+        WeightsError: it cannot be read or is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt", device=device) as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"cannot read the weights {path}: {error}") from error
+
+
+def load_into(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Fill `module` from `tensors`, which came from `path`.
+
+    Raises:
+        WeightsError: a tensor is missing, left over or of another shape.
+    """
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        lines = str(error).splitlines()
+        raise WeightsError(f"{path} does not fit its own header: {lines[1].strip() if lines[1:] else error}") from error

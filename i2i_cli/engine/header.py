@@ -1,0 +1,105 @@
+"""The header of a weights file, read without torch: what the weights are, as one JSON object.
+
+A safetensors file opens with 8 bytes (the header's length, little-endian) and a JSON header. Ours
+keeps a single metadata key, so that identical saves are identical bytes.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from i2i_cli.errors import WeightsError
+
+FORMAT = 1
+KEY = "i2i"
+_MAX_HEADER = 16 * 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a weights file says of itself; enough to rebuild the model without any flag.
+
+    Args:
+        config: the run's resolved config as nested tables.
+        trained_on: {"data": name, "images": {domain: count}}.
+        perceptual: what the perceptual loss came to: imagenet, random, none or a file's name.
+        figures: held-out figures at this step; may be empty.
+        finished: the run reached its end, rather than being saved on the way.
+    """
+
+    family: str
+    image_size: int
+    domains: tuple[str, ...]
+    step: int
+    config: dict[str, Any]
+    trained_on: dict[str, Any] = field(default_factory=dict)
+    perceptual: str = "none"
+    figures: dict[str, Any] = field(default_factory=dict)
+    finished: bool = False
+    format: int = FORMAT
+
+    def to_metadata(self) -> dict[str, str]:
+        """The safetensors metadata that holds this header."""
+        return {KEY: json.dumps(asdict(self), sort_keys=True)}
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of the safetensors file at `path`.
+
+    Raises:
+        WeightsError: the file cannot be read, or is something else; the sentence says what.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            length = int.from_bytes(start, "little")
+            if len(start) < 8 or not 2 <= length <= _MAX_HEADER:
+                raise WeightsError(f"{path} is {_kind_of(path)}, not a weights file")
+            raw = file.read(length)
+        metadata = json.loads(raw).get("__metadata__", {})
+    except OSError as error:
+        raise WeightsError(f"cannot read the weights {path}: {error.strerror or error}") from error
+    except (ValueError, AttributeError):
+        raise WeightsError(f"{path} is {_kind_of(path)}, not a weights file") from None
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def read_header(path: Path) -> Header:
+    """The header of the weights file at `path`.
+
+    Raises:
+        WeightsError: not a weights file of this tool, or one of a later version.
+    """
+    metadata = read_metadata(path)
+    if KEY not in metadata:
+        raise WeightsError(f"{path} is a safetensors file, but not one that i2i wrote")
+    try:
+        values = json.loads(metadata[KEY])
+        if values["format"] > FORMAT:
+            raise WeightsError(
+                f"{path} has format {values['format']}; this i2i reads up to {FORMAT}", "install a newer i2i-cli"
+            )
+        values["domains"] = tuple(str(domain) for domain in values["domains"])
+        return Header(**values)
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"the header of {path} is damaged ({error})") from error
+
+
+def _kind_of(path: Path) -> str:
+    """What a file that is no weights file seems to be, by its first bytes."""
+    try:
+        start = path.open("rb").read(64)
+    except OSError:
+        return "unreadable"
+    if not start:
+        return "an empty file"
+    if start.startswith(b"version https://git-lfs"):
+        return "a git-lfs pointer (run `git lfs pull`)"
+    if start.startswith(b"PK"):
+        return "a zip archive (perhaps a torch .pt file, which i2i never loads: it can run code)"
+    if start[:1] == b"\x80":
+        return "a pickle (which i2i never loads: it can run code)"
+    if start.lstrip()[:1] == b"<":
+        return "an HTML or XML page"
+    return "damaged or of another kind"

@@ -1,0 +1,174 @@
+"""The training loop. It plays a family's turns and knows neither the family nor its losses."""
+
+import copy
+import hashlib
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from i2i_cli.engine.device import autocast
+from i2i_cli.errors import ConfigError, I2IError
+from i2i_cli.models.family import Batch, Context, Objective, Turn
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How long, how large and how fast.
+
+    Args:
+        steps: the absolute step to stop at; 0 leaves it to `minutes`.
+        minutes: wall time to stop at, resumed sittings added up; 0 leaves it to `steps`.
+        batch_size: images a step, balanced over the domains.
+        learning_rate, beta1, beta2: of Adam, for every turn.
+        warmup: steps over which the learning rate grows to its value.
+        clip: largest norm of a turn's gradients; 0 is no limit.
+        ema: decay of the averaged weights that every command loads; 0 keeps the last ones.
+        checkpoint_minutes: wall time between checkpoints.
+        device, precision: "auto" or a name; see `engine/device.py`.
+    """
+
+    steps: int = 20_000
+    minutes: float = 0.0
+    batch_size: int = 32
+    learning_rate: float = 4e-4
+    beta1: float = 0.5
+    beta2: float = 0.99
+    warmup: int = 100
+    clip: float = 5.0
+    ema: float = 0.999
+    checkpoint_minutes: float = 5.0
+    device: str = "auto"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 2:
+            raise ConfigError(f"training.batch_size = {self.batch_size}", "use 2 or more")
+        if self.steps < 0 or self.minutes < 0 or not (self.steps or self.minutes):
+            raise ConfigError(f"{self.steps} steps and {self.minutes:g} minutes are no training", "give one of them")
+        if self.checkpoint_minutes <= 0:
+            raise ConfigError(f"training.checkpoint_minutes = {self.checkpoint_minutes:g} is not above 0")
+        if not (0 < self.learning_rate < 1 and 0 <= self.beta1 < 1 and 0 <= self.beta2 < 1 and 0 <= self.ema < 1):
+            raise ConfigError("training.learning_rate, beta1, beta2 and ema lie between 0 and 1")
+
+
+def generator_for(seed: int, step: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator that depends on nothing but its arguments.
+
+    Every random draw of a run comes from one of these, so a resumed run needs no saved generator
+    state, and what samples or checkpoints draw cannot disturb the training.
+    """
+    digest = hashlib.sha256(f"{seed}/{step}/{purpose}".encode()).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+class Loop:
+    """Optimisers, averaged weights and the running means of the terms, around a family's turns."""
+
+    def __init__(
+        self, objective: Objective, config: TrainingConfig, device: torch.device, precision: str, seed: int
+    ) -> None:
+        self.objective = objective.to(device).to(memory_format=torch.channels_last)
+        self.config = config
+        self.device = device
+        self.precision = precision
+        self.seed = seed
+        self.step = 0
+        self.turns = objective.turns()
+        self._parameters = {turn.name: _trained(turn) for turn in self.turns}
+        self._optimisers = {name: self._optimiser(parameters) for name, parameters in self._parameters.items()}
+        self.averaged = copy.deepcopy(objective.model).requires_grad_(False)
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def _optimiser(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        config = self.config
+        fused = self.device.type in ("cpu", "cuda")
+        return torch.optim.Adam(parameters, config.learning_rate, (config.beta1, config.beta2), fused=fused)
+
+    def context(self) -> Context:
+        """This step's context, its generator seeded from the run's seed and the step alone."""
+        return Context(step=self.step, generator=generator_for(self.seed, self.step, "training", self.device))
+
+    def advance(self, batch: Batch, context: Context) -> None:
+        """Play every turn that is due at this step, then average the weights."""
+        for turn in self.turns:
+            weights = turn.weights(self.step)
+            if weights and self.step % turn.every == 0:
+                self._play(turn, weights, batch, context)
+        self._average()
+        self.step += 1
+
+    def _play(self, turn: Turn, weights: dict[str, float], batch: Batch, context: Context) -> None:
+        with autocast(self.device, self.precision):
+            terms = turn.loss(batch, context)
+        total = torch.stack([terms[name] * weight for name, weight in weights.items()]).sum()
+        parameters = self._parameters[turn.name]
+        # Gradients for this turn's parameters alone: nothing accumulates anywhere else.
+        gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        if self.config.clip:
+            nn.utils.clip_grad_norm_(parameters, self.config.clip)
+        optimiser = self._optimisers[turn.name]
+        for group in optimiser.param_groups:
+            group["lr"] = self.config.learning_rate * min(1.0, (self.step + 1) / max(1, self.config.warmup))
+        optimiser.step()
+        optimiser.zero_grad()
+        for name, term in terms.items():
+            self._sums[name] = self._sums.get(name, torch.zeros((), device=self.device)) + term.detach().float()
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        # The average starts short, so that early samples are not those of the initial weights.
+        decay = min(self.config.ema, (1 + self.step) / (10 + self.step)) if self.config.ema else 0.0
+        for kept, current in zip(self.averaged.parameters(), self.objective.model.parameters(), strict=True):
+            kept.lerp_(current, 1 - decay)
+
+    def take_terms(self) -> dict[str, float]:
+        """Means of the raw terms since the last call.
+
+        Raises:
+            I2IError: one of them is not a finite number.
+        """
+        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        self._sums, self._counts = {}, {}
+        wild = [name for name, mean in means.items() if not math.isfinite(mean)]
+        if wild:
+            raise I2IError(
+                f"the training diverged before step {self.step}: {', '.join(wild)} is not a finite number",
+                "resume from the last checkpoint with a lower rate: --set training.learning_rate="
+                f"{self.config.learning_rate / 2:g}",
+            )
+        return means
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that an exact resume needs, besides the step."""
+        tensors = {f"objective.{name}": tensor for name, tensor in self.objective.state_dict().items()}
+        tensors |= {f"averaged.{name}": tensor for name, tensor in self.averaged.state_dict().items()}
+        for turn, optimiser in self._optimisers.items():
+            for index, values in optimiser.state_dict()["state"].items():
+                tensors |= {f"optimiser.{turn}.{index}.{key}": value for key, value in values.items()}
+        return tensors
+
+    def load_state(self, tensors: dict[str, Tensor], step: int) -> None:
+        """Continue from `state()` as it was at `step`."""
+        self.objective.load_state_dict(_below("objective.", tensors))
+        self.averaged.load_state_dict(_below("averaged.", tensors))
+        for turn, optimiser in self._optimisers.items():
+            state: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in _below(f"optimiser.{turn}.", tensors).items():
+                index, key = name.split(".")
+                state.setdefault(int(index), {})[key] = tensor
+            optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+        self.step = step
+
+
+def _trained(turn: Turn) -> list[nn.Parameter]:
+    return [parameter for module in turn.trains for parameter in module.parameters() if parameter.requires_grad]
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,1 @@
+"""What the commands do, without a terminal: values in, a result out. Also the Python API."""

@@ -1,0 +1,112 @@
+"""The main job from beginning to end, on the built-in sample set: draw, train, translate, measure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from i2i_cli.data.domains import find_images
+from i2i_cli.data.glyphs import draw_styles
+from i2i_cli.data.images import write_image
+from i2i_cli.engine.header import read_header
+from i2i_cli.errors import ConfigError
+from i2i_cli.jobs.figures import samples_sheet
+from i2i_cli.jobs.file_translation import FileTranslation, Task
+from i2i_cli.jobs.observer import Observer
+from i2i_cli.jobs.outputs import Source, plan_outputs
+from i2i_cli.jobs.publishing import MODEL
+from i2i_cli.jobs.run_config import run_config
+from i2i_cli.jobs.swapping import plan_swap, swap_files
+from i2i_cli.jobs.training import train
+from i2i_cli.jobs.translation import load
+
+IMAGE_SIZE = 32
+STEPS = 1500
+MINUTES = 2.5
+NUM_EXAMPLES = 12
+SAMPLES = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoResult:
+    """What the demo made.
+
+    Args:
+        figures: the held-out figures of the model, as `HeldOutFigures.to_dict` gives them.
+        trained: False where an earlier demo's model was used again.
+        finished: False if it was asked to stop.
+        pictures: (what it shows, path).
+        commands: what to type next.
+    """
+
+    figures: dict
+    trained: bool
+    finished: bool
+    pictures: tuple[tuple[str, Path], ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+def run_demo(
+    folder: Path, *, observer: Observer | None = None, should_stop: Callable[[], bool] = lambda: False
+) -> DemoResult:
+    """Draw the glyph styles into `folder`, train SRAE on them, and use the model on held-out images.
+
+    A finished model of an earlier demo in `folder` is used again.
+
+    Raises:
+        ConfigError: `folder` holds a demo that was stopped on the way.
+    """
+    glyphs, run = folder / "glyphs", folder / "run"
+    draw_styles(glyphs)
+    trained = not (run / MODEL).is_file()
+    if trained:
+        flags = {
+            "data": {"root": str(glyphs), "image_size": IMAGE_SIZE},
+            "training": {"steps": STEPS, "minutes": MINUTES},
+        }
+        result = train(run_config(flags), run, observer=observer, should_stop=should_stop)
+        if not result.finished:
+            return DemoResult(figures={}, trained=True, finished=False)
+    header = read_header(run / MODEL)
+    if not header.finished:
+        raise ConfigError(f"{run} was stopped on the way", f"go on with: i2i train --resume {run}, then i2i demo")
+    return DemoResult(
+        figures=header.figures, trained=trained, finished=True, pictures=_pictures(folder), commands=_commands(folder)
+    )
+
+
+def _pictures(folder: Path) -> tuple[tuple[str, Path], ...]:
+    """Run what `translate` and `swap-domain` run, on characters that were never trained on."""
+    test, out = folder / "glyphs" / "test", folder / "translated"
+    translator = load(folder / "run")
+    for domain in translator.domains:
+        examples = find_images(test / domain)
+        sources = [Source(path=path, below=test) for path in examples[:: max(1, len(examples) // NUM_EXAMPLES)]]
+        targets = [translator.target(other) for other in translator.domains if other != domain]
+        planned = plan_outputs(sources, [target.label for target in targets], out)
+        job = FileTranslation(translator=translator, targets=targets, overwrite=True)
+        for outcome in job.run([Task(source.path, paths) for source, paths in zip(sources, planned, strict=True)]):
+            if outcome.error is not None:
+                raise outcome.error
+    a, b = find_images(test / "filled")[3], find_images(test / "serif")[7]
+    swap_files(translator, plan_swap(a, b, folder, folder / "swap.png", overwrite=True))
+    write_image(
+        folder / "samples.png", samples_sheet(translator, find_images(test / "outline")[:SAMPLES], "serif", SAMPLES)
+    )
+    return (
+        ("held-out characters, rebuilt and in every style", folder / "run" / "samples" / "latest.png"),
+        ("each of them as a file of its own", out),
+        ("two images with their domain codes exchanged", folder / "swap.png"),
+        ("one character, several codes of one style", folder / "samples.png"),
+    )
+
+
+def _commands(folder: Path) -> tuple[str, ...]:
+    run, test = folder / "run", folder / "glyphs" / "test"
+    image = find_images(test / "filled")[0]
+    return (
+        f"i2i translate {image} --to serif -w {run} -o serif.png",
+        f"i2i translate {test / 'outline'} -r --to pixel -w {run} -o pixels/",
+        f"i2i translate - --to outline -w {run} < {image} > outline.png",
+        f"i2i weights show {run}",
+        "i2i train FOLDER        your own images, one folder a domain",
+    )

@@ -1,0 +1,179 @@
+"""Held-out figures: how well a model reconstructs, hides the domain, and translates."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import permutations
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from i2i_cli.data.augment import to_model_range
+from i2i_cli.data.dataset import Dataset
+from i2i_cli.models.family import TranslationModel
+from i2i_cli.models.probes import Judge, balanced_accuracy, code_probe, fit, frechet_distance
+
+TRAIN_LIMIT = 1000
+TEST_LIMIT = 400
+MIN_PAIRS = 10
+_CHUNK = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutFigures:
+    """What was measured on images that were never trained on.
+
+    Args:
+        reconstruction_l1: mean absolute error of reconstructions, images in [-1, 1].
+        leak_means, leak_noisy: balanced accuracy of a fresh MLP that reads the domain from the
+            content codes, without and with the training's noise. Chance is 1 / number of domains.
+        judged: "a->b" -> share of translations that a classifier of real images takes for b.
+        judge_accuracy: that classifier's balanced accuracy on real held-out images.
+        frechet: "a->b" -> Frechet distance on the classifier's features between translations and
+            real held-out images of b.
+        frechet_reconstruction: the same for plain reconstructions, mean over domains: the floor.
+        pair_l1: mean absolute error of translations against the true counterpart, where the data
+            has pairs; None elsewhere.
+    """
+
+    reconstruction_l1: float
+    leak_means: float
+    leak_noisy: float
+    judged: dict[str, float]
+    judge_accuracy: float
+    frechet: dict[str, float]
+    frechet_reconstruction: float
+    pair_l1: float | None = None
+
+    @property
+    def mean_judged(self) -> float:
+        """Mean of `judged` over the ordered pairs of domains."""
+        return sum(self.judged.values()) / len(self.judged)
+
+    @property
+    def mean_frechet(self) -> float:
+        """Mean of `frechet` over the ordered pairs: lower is better. Decides which model is best."""
+        return sum(self.frechet.values()) / len(self.frechet)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain values, for journals and headers."""
+        return asdict(self) | {"mean_judged": self.mean_judged, "mean_frechet": self.mean_frechet}
+
+
+class HeldOutScorer:
+    """Scores models on one data set. The classifier of real images is trained once."""
+
+    def __init__(self, dataset: Dataset, device: torch.device, seed: int, use_pairs: bool) -> None:
+        self.dataset = dataset
+        self.device = device
+        self.seed = seed
+        self.use_pairs = use_pairs
+        split = dataset.test if _covers(dataset, dataset.test) else dataset.train
+        self._test_rows = self._spread(split, TEST_LIMIT)
+        self._train_rows = self._spread(dataset.train, TRAIN_LIMIT)
+        self._test_labels = dataset.labels[self._test_rows]
+        self._train_labels = dataset.labels[self._train_rows]
+        self._judge = self._fit_judge()
+
+    def _spread(self, split: Tensor, limit: int) -> Tensor:
+        return torch.cat([self.dataset.rows(split, label, limit) for label in range(len(self.dataset.domains))])
+
+    def _images(self, rows: Tensor) -> Iterator[Tensor]:
+        for chunk in rows.split(_CHUNK):
+            yield to_model_range(self.dataset.images.crops(chunk), self.device)
+
+    def _fit_judge(self) -> Judge:
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            judge = Judge(len(self.dataset.domains)).to(self.device)
+        images = torch.cat(list(self._images(self._train_rows)))
+        fit(judge, images, self._train_labels, steps=300, seed=self.seed)
+        judge.set_scale(images)
+        return judge
+
+    @torch.no_grad()
+    def figures(self, model: TranslationModel, autocast: Any) -> HeldOutFigures:
+        """All figures of `model`, which must have its domain codes kept."""
+        generator = torch.Generator(self.device).manual_seed(self.seed)
+        real = self._features(self._images(self._test_rows))
+        error, restored = 0.0, []
+        with autocast:
+            for images in self._images(self._test_rows):
+                reconstruction = model.decode(*model.encode(images))
+                error += float((reconstruction - images).abs().mean((1, 2, 3)).sum())
+                restored.append(self._judge.features(reconstruction))
+            judged, frechet = self._translations(model, real, generator)
+            leak_means, leak_noisy = (self._leak(model, generator, noisy) for noisy in (False, True))
+            pair_l1 = self._pair_l1(model) if self.use_pairs else None
+        logits = self._judge.classify(real)
+        floor = [
+            frechet_distance(torch.cat(restored)[self._of(label)], real[self._of(label)])
+            for label in range(len(self.dataset.domains))
+        ]
+        return HeldOutFigures(
+            reconstruction_l1=error / len(self._test_rows),
+            leak_means=leak_means,
+            leak_noisy=leak_noisy,
+            judged=judged,
+            judge_accuracy=balanced_accuracy(logits, self._test_labels),
+            frechet=frechet,
+            frechet_reconstruction=sum(floor) / len(floor),
+            pair_l1=pair_l1,
+        )
+
+    def _of(self, label: int) -> Tensor:
+        return self._test_labels == label
+
+    def _features(self, images: Iterator[Tensor]) -> Tensor:
+        return torch.cat([self._judge.features(chunk) for chunk in images])
+
+    def _translations(
+        self, model: TranslationModel, real: Tensor, generator: torch.Generator
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Share judged right and Frechet distance of every ordered pair, with drawn target codes."""
+        judged, frechet = {}, {}
+        for a, b in permutations(range(len(self.dataset.domains)), 2):
+            targets = model.target_codes(b)
+            features = []
+            for images in self._images(self._test_rows[self._of(a)]):
+                drawn = torch.randint(len(targets), (len(images),), generator=generator, device=self.device)
+                features.append(self._judge.features(model.decode(model.encode(images).content, targets[drawn])))
+            found = torch.cat(features)
+            name = f"{self.dataset.domains[a]}->{self.dataset.domains[b]}"
+            judged[name] = float((self._judge.classify(found).argmax(1) == b).float().mean())
+            frechet[name] = frechet_distance(found, real[self._of(b)])
+        return judged, frechet
+
+    def _leak(self, model: TranslationModel, generator: torch.Generator, noisy: bool) -> float:
+        """Balanced accuracy of a fresh MLP probe of the content codes (Elazar and Goldberg 2018)."""
+
+        def codes(rows: Tensor) -> Tensor:
+            chunks = self._images(rows)
+            found = [model.sample_codes(x, generator) if noisy else model.encode(x) for x in chunks]
+            return torch.cat([code.content.flatten(1).float() for code in found])
+
+        train, test = codes(self._train_rows), codes(self._test_rows)
+        mean, scale = train.mean(0), train.std(0).clamp_min(1e-6)
+        with torch.random.fork_rng(), torch.enable_grad(), torch.autocast(self.device.type, enabled=False):
+            torch.manual_seed(self.seed)
+            probe = code_probe(train.shape[1], len(self.dataset.domains)).to(self.device)
+            fit(probe, (train - mean) / scale, self._train_labels, steps=400, seed=self.seed)
+        return balanced_accuracy(probe((test - mean) / scale), self._test_labels)
+
+    def _pair_l1(self, model: TranslationModel) -> float | None:
+        """Error against the true counterpart, each domain to the next, with the default target code."""
+        total, count = 0.0, 0
+        for a, b in permutations(range(len(self.dataset.domains)), 2):
+            first, second = self.dataset.pairs(self.dataset.test, a, b)
+            target = model.target_codes(b)[:1]
+            for images, truth in zip(self._images(first), self._images(second), strict=True):
+                translated = model.decode(model.encode(images).content, target.expand(len(images), *target.shape[1:]))
+                total += float((translated - truth).abs().mean((1, 2, 3)).sum())
+                count += len(images)
+        return total / count if count >= MIN_PAIRS else None
+
+
+def _covers(dataset: Dataset, split: Tensor) -> bool:
+    """Whether every domain has enough images in `split` to fit a normal distribution to."""
+    counts = dataset.labels[split].bincount(minlength=len(dataset.domains))
+    return bool((counts >= 3).all())

@@ -1,0 +1,95 @@
+"""Pictures of what a model does: sheets of images under named columns."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from i2i_cli.data.augment import to_bytes, to_model_range
+from i2i_cli.data.dataset import Dataset
+from i2i_cli.data.geometry import fit
+from i2i_cli.data.images import read_image, upright
+from i2i_cli.jobs.translation import Translator
+from i2i_cli.models.family import TranslationModel
+
+SWAP_SIDE = 256
+
+_GAP = 2
+_MIN_CELL = 64
+_PAPER = (255, 255, 255)
+_INK = (40, 40, 40)
+
+
+def sheet(columns: Sequence[tuple[str, Tensor]], rows_per_group: int) -> Image.Image:
+    """A grid: a titled column for each (title, images (n, 3, S, S)), a gap after each group of rows."""
+    side = columns[0][1].shape[3]
+    scale = max(1, _MIN_CELL // side)
+    cell, num_rows = side * scale, len(columns[0][1])
+    font = ImageFont.load_default(11)
+    header = 18
+    num_groups = -(-num_rows // rows_per_group)
+    width = len(columns) * (cell + _GAP) + _GAP
+    height = header + num_rows * (cell + _GAP) + num_groups * 3 * _GAP
+    page = Image.new("RGB", (width, height), _PAPER)
+    draw = ImageDraw.Draw(page)
+    for column, (title, images) in enumerate(columns):
+        x = _GAP + column * (cell + _GAP)
+        draw.text((x, 2), _shortened(title, font, cell), _INK, font)
+        for row, pixels in enumerate(to_bytes(images).numpy()):
+            y = header + row * (cell + _GAP) + (row // rows_per_group) * 3 * _GAP
+            picture = Image.fromarray(pixels)
+            page.paste(picture.resize((cell, cell), Image.Resampling.NEAREST) if scale > 1 else picture, (x, y))
+    return page
+
+
+def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    while len(text) > 1 and font.getlength(text) > width:
+        text = text[:-2] + "…" if text.endswith("…") else text[:-1] + "…"
+    return text
+
+
+@torch.no_grad()
+def translation_sheet(
+    model: TranslationModel, dataset: Dataset, device: torch.device, per_domain: int = 4
+) -> Image.Image:
+    """Held-out images: input, reconstruction, and the content of each in every domain.
+
+    The target codes are the domains' medoids, so that a column differs by content alone.
+    """
+    split = dataset.test if len(dataset.test) else dataset.train
+    rows = torch.cat([dataset.rows(split, label, per_domain) for label in range(len(dataset.domains))])
+    images = to_model_range(dataset.images.crops(rows), device)
+    codes = model.encode(images)
+    columns = [("input", images), ("rebuilt", model.decode(*codes))]
+    for label, domain in enumerate(dataset.domains):
+        target = model.target_codes(label)[:1].expand(len(images), *model.kept_codes.shape[2:])
+        columns.append((f"to {domain}", model.decode(codes.content, target)))
+    return sheet(columns, per_domain)
+
+
+def swap_sheet(a: Path, b: Path, a_as_b: Image.Image, b_as_a: Image.Image) -> Image.Image:
+    """a, a~b, b~a and b side by side, each fitted into a square and named."""
+    pictures = [
+        (a.name, read_image(a)),
+        (f"{a.stem}~{b.stem}", upright(a_as_b)),
+        (f"{b.stem}~{a.stem}", upright(b_as_a)),
+        (b.name, read_image(b)),
+    ]
+    squares = [(title, torch.from_numpy(fit(picture, SWAP_SIDE)[0])[None]) for title, picture in pictures]
+    return sheet([(title, to_model_range(square, torch.device("cpu"))) for title, square in squares], 1)
+
+
+def samples_sheet(translator: Translator, paths: Sequence[Path], domain: str, count: int) -> Image.Image:
+    """Each image of `paths` beside its translations by `count` kept codes of `domain`, one code a column."""
+    side, device = translator.image_size, torch.device("cpu")
+    squares = [fit(read_image(path), side)[0] for path in paths]
+    codes = translator.encode(squares)
+    columns = [("input", torch.from_numpy(np.stack(squares)))]
+    columns += [
+        (f"{domain} {target.sample}", torch.from_numpy(translator.decode(codes, target)))
+        for target in translator.samples(domain, count)
+    ]
+    return sheet([(title, to_model_range(pixels, device)) for title, pixels in columns], len(paths))

@@ -1,0 +1,190 @@
+"""Weights as things with names: finding, listing, checking and describing them. No torch at import."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import i2i_cli
+from i2i_cli.config import nearest
+from i2i_cli.engine.header import Header, read_header
+from i2i_cli.errors import I2IError, WeightsError
+
+RUNS = Path("runs")
+ENVIRONMENT = "I2I_WEIGHTS"
+MODEL = "model.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsEntry:
+    """Weights that can be used by name, and their header; or the error that reading them gave."""
+
+    name: str
+    path: Path
+    shipped: bool
+    header: Header | None = None
+    error: I2IError | None = None
+    sha256: str = ""
+
+
+def find_weights(name: str | None) -> Path:
+    """The weights file meant by `name`: a file, a run folder, a run's name or a shipped model's.
+
+    None: `I2I_WEIGHTS`, then the newest finished run under `./runs`, then the shipped default.
+
+    Raises:
+        WeightsError: there are none (exit code 2 for a name that is not known).
+    """
+    name = name or os.environ.get(ENVIRONMENT) or None
+    if name is None:
+        return _default()
+    path = Path(name)
+    for candidate in (path, path / MODEL, RUNS / name / MODEL):
+        if candidate.is_file():
+            return candidate
+    shipped = {entry.name: entry.path for entry in _shipped()}
+    if name in shipped:
+        return shipped[name]
+    if path.is_dir():
+        raise WeightsError(f"{path} holds no {MODEL}", "a run writes it at its first checkpoint")
+    known = [entry.name for entry in list_weights()]
+    hint = nearest(name, known) if known else "train a model first: i2i train FOLDER"
+    raise WeightsError(f"no weights are called {name!r}", hint, exit_code=2)
+
+
+def _default() -> Path:
+    runs = [entry for entry in _runs() if entry.header is not None]
+    finished = [entry.path for entry in runs if entry.header and entry.header.finished]
+    if finished:
+        return max(finished, key=lambda path: path.stat().st_mtime_ns)
+    shipped = list(_shipped())
+    if shipped:
+        return shipped[0].path
+    if runs:
+        raise WeightsError("no run under ./runs is finished yet", f"name one to use it as it is: -w {runs[0].name}")
+    raise WeightsError(
+        "there are no weights here", "train a model with: i2i train FOLDER, or name one with -w", exit_code=2
+    )
+
+
+def new_run(name: str | None, data: str) -> Path:
+    """The folder of a new run under `./runs`: `name`, or one after the data that is still free."""
+    if name is not None:
+        return RUNS / name
+    # The last part of the path that says something: "faces" of .../faces/64.
+    parts = [part for part in Path(data).absolute().parts if any(letter.isalpha() for letter in part)]
+    stem = parts[-1] if data and parts else "glyphs"
+    taken = {path.name for path in RUNS.glob("*")}
+    free = (f"{stem}-{number}" for number in range(2, len(taken) + 3))
+    return RUNS / (stem if stem not in taken else next(name for name in free if name not in taken))
+
+
+def list_weights() -> list[WeightsEntry]:
+    """The runs under `./runs`, newest first, then the shipped models."""
+    return [*_runs(), *_shipped()]
+
+
+def _runs() -> list[WeightsEntry]:
+    found = sorted(RUNS.glob(f"*/{MODEL}"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    return [_entry(path.parent.name, path, shipped=False) for path in found]
+
+
+def shipped_folder() -> Path:
+    """Where the shipped models lie: inside the installed package, or in the checkout beside it."""
+    package = Path(i2i_cli.__file__).parent
+    inside = package / "weights"
+    return inside if inside.is_dir() else package.parent / "weights"
+
+
+def _shipped() -> Iterator[WeightsEntry]:
+    manifest = shipped_folder() / "MANIFEST.json"
+    if manifest.is_file():
+        for entry in json.loads(manifest.read_text(encoding="utf-8"))["weights"]:
+            path = manifest.parent / f"{entry['name']}.safetensors"
+            yield _entry(entry["name"], path, shipped=True, sha256=entry["sha256"])
+
+
+def _entry(name: str, path: Path, *, shipped: bool, sha256: str = "") -> WeightsEntry:
+    try:
+        return WeightsEntry(name=name, path=path, shipped=shipped, sha256=sha256, header=read_header(path))
+    except WeightsError as error:
+        return WeightsEntry(name=name, path=path, shipped=shipped, sha256=sha256, error=error)
+
+
+def domains_of(name: str | None) -> tuple[str, ...]:
+    """Domain names of the weights meant by `name`; none where there are no weights. For completion."""
+    try:
+        return read_header(find_weights(name)).domains
+    except I2IError:
+        return ()
+
+
+def check_weights(path: Path, sha256: str = "") -> None:
+    """Load the weights at `path` whole, and compare their hash where one is known.
+
+    Raises:
+        WeightsError: the file is damaged, does not fit its header, or holds NaN.
+    """
+    # Late: this module serves shell completion, which cannot wait for torch.
+    import torch
+
+    from i2i_cli.jobs.translation import load
+
+    if sha256 and (found := hashlib.sha256(path.read_bytes()).hexdigest()) != sha256:
+        raise WeightsError(f"{path} has the hash {found[:12]}…, not {sha256[:12]}…", "install i2i-cli again")
+    model = load(path, device="cpu").model
+    wild = [name for name, tensor in model.state_dict().items() if not bool(torch.isfinite(tensor).all())]
+    if wild:
+        raise WeightsError(
+            f"{path} holds NaN or infinity in {wild[0]}", "use an earlier checkpoint, such as best.safetensors"
+        )
+
+
+def describe(header: Header) -> str:
+    """One line: family, size, domains, step."""
+    domains = ", ".join(header.domains)
+    state = "" if header.finished else ", not finished"
+    return f"{header.family}, {header.image_size} px, {domains}, step {header.step}{state}"
+
+
+def model_card(path: Path, header: Header) -> str:
+    """The Markdown card of the weights at `path`: what they are, their figures, how to use them."""
+    folder, images = path.parent, header.trained_on.get("images", {})
+    first, last = header.domains[0], header.domains[-1]
+    lines = [
+        f"# {folder.name}",
+        "",
+        f"A `{header.family}` model of {header.image_size} x {header.image_size} pixels, "
+        f"{'finished' if header.finished else 'saved on the way'} at step {header.step}, trained on "
+        f"{header.trained_on.get('data', 'unknown data')}; perceptual loss: {header.perceptual}.",
+        "",
+        "| domain | training images |",
+        "|---|---|",
+        *(f"| {domain} | {images.get(domain, '?')} |" for domain in header.domains),
+        "",
+        "    i2i translate IMAGE --to " + last + f" -w {folder}",
+        f"    i2i swap-domain {first.upper()}.png {last.upper()}.png -w {folder}",
+        f"    i2i train --resume {folder} --steps {2 * header.step}",
+        "",
+        *_figures_table(header.figures),
+        "`samples/latest.png`: held-out inputs, their reconstructions, and each in every domain.",
+        "Every setting is in `config.toml`, every loss in `journal.jsonl`. The terms of the training images",
+        "are not known to this card: check them before you pass the weights on.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _figures_table(figures: dict[str, Any]) -> list[str]:
+    if not figures:
+        return []
+    rows = [("reconstruction, mean absolute error in [-1, 1]", figures["reconstruction_l1"])]
+    rows += [(f"{pair}, taken for the target", share) for pair, share in figures["judged"].items()]
+    rows += [
+        ("the judging classifier on real images", figures["judge_accuracy"]),
+        ("domain read from content codes by a fresh probe", figures["leak_means"]),
+        ("the same with the training's noise", figures["leak_noisy"]),
+    ]
+    return ["| held-out figure | |", "|---|---|", *(f"| {name} | {value:.3f} |" for name, value in rows), ""]

@@ -1,0 +1,56 @@
+"""A run's whole config: what `config.toml` in a run folder holds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from i2i_cli.config import merged, nearest, parse_assignment, read_toml, updated
+from i2i_cli.data.augment import DataConfig
+from i2i_cli.engine.loop import TrainingConfig
+from i2i_cli.errors import ConfigError
+from i2i_cli.models import family
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything a run is made of. `networks` and `objective` are the family's own settings."""
+
+    networks: Any
+    objective: Any
+    family: str = "srae"
+    recipe: str = "default"
+    seed: int = 0
+    data: DataConfig = field(default_factory=DataConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+
+def run_config(flags: dict[str, Any], config_file: Path | None = None, assignments: Sequence[str] = ()) -> RunConfig:
+    """The resolved config: the family's defaults, then recipe, file, flags and `--set`, the last one winning.
+
+    Raises:
+        ConfigError: an unknown family, recipe or key, or a value that makes no sense.
+    """
+    layers: list[Mapping[str, Any]] = [read_toml(config_file)] if config_file else []
+    layers += [flags, *(parse_assignment(text) for text in assignments)]
+    chosen = {"family": "srae", "recipe": "default"}
+    for layer in layers:
+        chosen |= {key: layer[key] for key in chosen if key in layer}
+    kind = family(chosen["family"])
+    if chosen["recipe"] not in kind.recipes:
+        raise ConfigError(f"{kind.name} has no recipe {chosen['recipe']!r}", nearest(chosen["recipe"], kind.recipes))
+    tables: dict[str, Any] = {}
+    for layer in (kind.recipes[chosen["recipe"]], *layers):
+        tables = merged(tables, layer)
+    return from_tables(tables)
+
+
+def from_tables(tables: dict[str, Any]) -> RunConfig:
+    """The config that a run folder's `config.toml` or a weights header holds."""
+    kind = family(str(tables.get("family", "srae")))
+    return updated(RunConfig(networks=kind.networks, objective=kind.objective), tables)
+
+
+def with_perceptual(config: RunConfig, choice: str) -> RunConfig:
+    """`config` with the perceptual loss settled to what this machine has."""
+    return replace(config, objective=replace(config.objective, perceptual=choice))

@@ -1,0 +1,102 @@
+"""A run folder: what lies in it, under which names, and how it is written."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from i2i_cli.config import read_toml, to_toml
+from i2i_cli.data.images import write_image
+from i2i_cli.engine.checkpoint import load_tensors, save_tensors
+from i2i_cli.engine.header import Header, read_header, read_metadata
+from i2i_cli.engine.journal import Journal
+from i2i_cli.errors import ConfigError, WeightsError
+from i2i_cli.files import write_text
+from i2i_cli.jobs.publishing import model_card
+from i2i_cli.jobs.run_config import RunConfig, from_tables
+
+_STATE_KEY = "i2i-state"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """`config.toml`, `journal.jsonl`, `samples/`, `model.safetensors` (what every command loads),
+    `best.safetensors` (the best by held-out figures), `state.safetensors` (for an exact resume) and
+    `README.md` (the model card), all in `path`."""
+
+    path: Path
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def best(self) -> Path:
+        return self.path / "best.safetensors"
+
+    @property
+    def state(self) -> Path:
+        return self.path / "state.safetensors"
+
+    @property
+    def journal(self) -> Journal:
+        return Journal(self.path / "journal.jsonl")
+
+    def refuse_if_taken(self) -> None:
+        """Nothing is trained over.
+
+        Raises:
+            ConfigError: something stands in the folder already.
+        """
+        if self.path.exists() and any(self.path.iterdir()):
+            raise ConfigError(
+                f"{self.path} exists already", f"choose another --name, or go on with: i2i train --resume {self.path}"
+            )
+
+    def write_config(self, config: RunConfig) -> None:
+        text = to_toml(config, "Every setting of this run. Train the same again: i2i train --config config.toml")
+        write_text(self.path / "config.toml", text)
+
+    def read_config(self) -> RunConfig:
+        """The run's config.
+
+        Raises:
+            ConfigError: there is no run here, or none that can be resumed.
+        """
+        if not self.state.is_file():
+            raise ConfigError(f"{self.path} holds no run to resume", "give the folder of a run, such as runs/faces")
+        return from_tables(read_toml(self.path / "config.toml"))
+
+    def save_state(self, tensors: dict[str, Tensor], step: int, seconds: float) -> None:
+        metadata = {_STATE_KEY: json.dumps({"seconds": seconds, "step": step}, sort_keys=True)}
+        save_tensors(self.state, tensors, metadata)
+
+    def load_state(self) -> tuple[dict[str, Tensor], int, float]:
+        """The saved tensors, the step, and the seconds trained so far."""
+        metadata = read_metadata(self.state)
+        try:
+            values = json.loads(metadata[_STATE_KEY])
+            return load_tensors(self.state), int(values["step"]), float(values["seconds"])
+        except (KeyError, ValueError, TypeError) as error:
+            raise WeightsError(f"{self.state} is no saved state of a run ({error})") from error
+
+    def save_model(self, tensors: dict[str, Tensor], header: Header) -> None:
+        """Write the weights that every command loads, and the card that describes them."""
+        save_tensors(self.model, tensors, header.to_metadata())
+        write_text(self.path / "README.md", model_card(self.model, header))
+
+    def save_best(self, tensors: dict[str, Tensor], header: Header) -> None:
+        save_tensors(self.best, tensors, header.to_metadata())
+
+    def best_frechet(self) -> float:
+        """`mean_frechet` of the best model so far; infinity where there is none."""
+        if not self.best.is_file():
+            return float("inf")
+        return float(read_header(self.best).figures.get("mean_frechet", "inf"))
+
+    def save_sample(self, image: Any, step: int) -> None:
+        """A sample sheet under its step and, the latest one, as `samples/latest.png`."""
+        write_image(self.path / "samples" / f"step-{step:07d}.png", image)
+        write_image(self.path / "samples" / "latest.png", image)

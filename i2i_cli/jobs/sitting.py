@@ -1,0 +1,208 @@
+"""One sitting of a run: from the step where it stands until it is done or asked to stop."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import i2i_cli
+from i2i_cli.data.augment import augmented, to_model_range
+from i2i_cli.data.dataset import Dataset
+from i2i_cli.data.domains import BalancedSampler
+from i2i_cli.engine.device import autocast
+from i2i_cli.engine.header import Header
+from i2i_cli.engine.loop import Loop, generator_for
+from i2i_cli.jobs.evaluation import HeldOutFigures, HeldOutScorer
+from i2i_cli.jobs.figures import translation_sheet
+from i2i_cli.jobs.observer import Observer
+from i2i_cli.jobs.run_config import RunConfig
+from i2i_cli.jobs.run_folder import RunFolder
+from i2i_cli.models.family import NUM_KEPT_CODES, Batch
+
+LOG_EVERY = 20
+"""Steps between two readings of the losses: the only times when the loop waits for the device."""
+
+BUILT_IN = "built-in glyph styles"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingResult:
+    """What came of a training.
+
+    Args:
+        finished: it reached its end; False if it was asked to stop.
+        figures: the last held-out figures, or None if none were taken.
+    """
+
+    folder: Path
+    step: int
+    finished: bool
+    images_per_second: float
+    figures: HeldOutFigures | None
+
+
+class Sitting:
+    """Draws the batches, plays the loop, and writes what a run folder holds on the way."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: RunConfig,
+        dataset: Dataset,
+        loop: Loop,
+        observer: Observer,
+        seconds: float = 0.0,
+    ) -> None:
+        self.folder, self.config, self.dataset, self.loop, self.observer = folder, config, dataset, loop, observer
+        self.seconds = seconds
+        self.figures: HeldOutFigures | None = None
+        self.images_per_second = 0.0
+        self._sampler = BalancedSampler(
+            dataset.labels[dataset.train], len(dataset.domains), config.training.batch_size, config.seed
+        )
+        self._scorer: HeldOutScorer | None = None
+
+    def go(self, should_stop: Callable[[], bool]) -> TrainingResult:
+        self.folder.journal.write("sitting", self.loop.step, **self._facts())
+        saved = last = time.monotonic()
+        while self.share() < 1 and not should_stop():
+            self._advance()
+            now = time.monotonic()
+            self.seconds, last = self.seconds + now - last, now
+            if self.loop.step % LOG_EVERY == 0:
+                self._log()
+                if now - saved > 60 * self.config.training.checkpoint_minutes:
+                    self._save()
+                    saved = now
+            self._look()
+        finished = self.share() >= 1
+        if finished:
+            self._score()
+            self._sample()
+        self._log()
+        self._save(finished)
+        return TrainingResult(
+            folder=self.folder.path,
+            step=self.loop.step,
+            finished=finished,
+            images_per_second=self.images_per_second,
+            figures=self.figures,
+        )
+
+    def share(self) -> float:
+        training = self.config.training
+        by_steps = self.loop.step / training.steps if training.steps else 0.0
+        by_time = self.seconds / (60 * training.minutes) if training.minutes else 0.0
+        return max(by_steps, by_time)
+
+    def _advance(self) -> None:
+        started = time.perf_counter()
+        loop, dataset = self.loop, self.dataset
+        rows = dataset.train[self._sampler.indices(loop.step)]
+        places = torch.rand(len(rows), generator=generator_for(self.config.seed, loop.step, "crops"))
+        context = loop.context()
+        images = to_model_range(dataset.images.crops(rows, places), self.loop.device)
+        images = augmented(images, self.config.data, context.generator)
+        loop.advance(Batch(images, dataset.labels[rows].to(self.loop.device)), context)
+        rate = len(rows) / (time.perf_counter() - started)
+        self.images_per_second = 0.95 * (self.images_per_second or rate) + 0.05 * rate
+
+    def _log(self) -> None:
+        terms = self.loop.take_terms()
+        if terms:
+            self.folder.journal.write("training", self.loop.step, images_per_second=self.images_per_second, **terms)
+            self.observer.training(self.loop.step, min(1.0, self.share()), self.images_per_second, terms)
+
+    def _look(self) -> None:
+        """Samples and held-out figures, at intervals that grow with the run."""
+        if _is_due(self.loop.step, first=50, widest=2000):
+            self._sample()
+        if _is_due(self.loop.step, first=500, widest=4000):
+            self._score()
+
+    def _keep_codes(self) -> None:
+        model = self.loop.averaged.eval()
+        with torch.no_grad():
+            for label in range(len(self.dataset.domains)):
+                rows = self.dataset.train[self.dataset.labels[self.dataset.train] == label]
+                order = torch.randperm(len(rows), generator=generator_for(self.config.seed, 0, f"codes {label}"))
+                images = self.dataset.images.crops(rows[order[:NUM_KEPT_CODES]])
+                model.keep_codes(label, model.encode(to_model_range(images, self.loop.device)).domain)
+
+    def _sample(self) -> None:
+        self._keep_codes()
+        self.folder.save_sample(translation_sheet(self.loop.averaged, self.dataset, self.loop.device), self.loop.step)
+
+    def _score(self) -> None:
+        self._keep_codes()
+        if self._scorer is None:
+            self._scorer = HeldOutScorer(self.dataset, self.loop.device, self.config.seed, self._has_pairs())
+        self.figures = self._scorer.figures(self.loop.averaged, autocast(self.loop.device, self.loop.precision))
+        self.folder.journal.write("held-out", self.loop.step, **self.figures.to_dict())
+        self.observer.scored(self.loop.step, self.figures)
+        if self.figures.mean_frechet < self.folder.best_frechet():
+            self.folder.save_best(self.loop.averaged.state_dict(), self._header(False))
+
+    def _has_pairs(self) -> bool:
+        """Whether pair keys seem to mean something: most held-out images have a counterpart."""
+        if self.config.data.pairs == "none":
+            return False
+        test, labels = self.dataset.test, range(len(self.dataset.domains))
+        shares = [
+            len(self.dataset.pairs(test, a, b)[0]) / max(1, int((self.dataset.labels[test] == a).sum()))
+            for a, b in combinations(labels, 2)
+        ]
+        return min(shares) > 0.5
+
+    def _header(self, finished: bool) -> Header:
+        train_labels = self.dataset.labels[self.dataset.train]
+        counts = {domain: int((train_labels == label).sum()) for label, domain in enumerate(self.dataset.domains)}
+        root = self.config.data.root
+        return Header(
+            family=self.config.family,
+            image_size=self.config.data.image_size,
+            domains=self.dataset.domains,
+            step=self.loop.step,
+            config=plain(self.config),
+            trained_on={"data": Path(root).name if root else BUILT_IN, "images": counts},
+            perceptual=Path(getattr(self.config.objective, "perceptual", "none")).name,
+            figures=self.figures.to_dict() if self.figures else {},
+            finished=finished,
+        )
+
+    def _save(self, finished: bool = False) -> None:
+        self._keep_codes()
+        self.folder.save_state(self.loop.state(), self.loop.step, self.seconds)
+        self.folder.save_model(self.loop.averaged.state_dict(), self._header(finished))
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "i2i": i2i_cli.__version__,
+            "torch": torch.__version__,
+            "device": str(self.loop.device),
+            "precision": self.loop.precision,
+            "threads": torch.get_num_threads(),
+        }
+
+
+def plain(config: Any) -> Any:
+    """A config as JSON has it: lists for tuples, so that it compares equal to one read back."""
+
+    def listed(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: listed(item) for key, item in value.items()}
+        return list(value) if isinstance(value, tuple) else value
+
+    return listed(asdict(config))
+
+
+def _is_due(step: int, first: int, widest: int) -> bool:
+    """Whether `step` is first, 2 first, 4 first, ... or, past `widest`, a multiple of that."""
+    if step >= widest:
+        return step % widest == 0
+    quotient, rest = divmod(step, first)
+    return step > 0 and rest == 0 and quotient & (quotient - 1) == 0

@@ -1,0 +1,144 @@
+"""Train a model of a folder of domains, or go on with an earlier run, exactly."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from i2i_cli.config import updated
+from i2i_cli.data.cache import cache_folder
+from i2i_cli.data.dataset import Dataset, open_dataset
+from i2i_cli.data.glyphs import draw_styles
+from i2i_cli.engine.checkpoint import load_into, load_tensors
+from i2i_cli.engine.device import pick_device, pick_precision
+from i2i_cli.engine.header import read_header
+from i2i_cli.engine.loop import Loop
+from i2i_cli.errors import ConfigError, WeightsError
+from i2i_cli.jobs.observer import Observer
+from i2i_cli.jobs.run_config import RunConfig, with_perceptual
+from i2i_cli.jobs.run_folder import RunFolder
+from i2i_cli.jobs.sitting import BUILT_IN, Sitting, TrainingResult, plain
+from i2i_cli.models import family
+
+__all__ = ["Observer", "TrainingResult", "resume", "train"]
+
+
+def train(
+    config: RunConfig,
+    folder: Path,
+    *,
+    init: Path | None = None,
+    observer: Observer | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> TrainingResult:
+    """Train a new run in `folder`.
+
+    Args:
+        init: weights file to start from instead of random weights.
+        observer: is told what happens.
+        should_stop: asked after every step; True saves and ends the run, resumable.
+
+    Raises:
+        ConfigError, DataError, WeightsError, DeviceError: before anything is written, where possible.
+    """
+    observer = observer or Observer()
+    run = RunFolder(folder)
+    run.refuse_if_taken()
+    config = _settled(config, observer)
+    dataset = _open_data(config, observer)
+    loop = _build_loop(config, dataset)
+    if init is not None:
+        _start_from(init, loop, config)
+    run.write_config(config)
+    return Sitting(run, config, dataset, loop, observer).go(should_stop)
+
+
+def resume(
+    folder: Path,
+    changes: dict[str, Any] | None = None,
+    *,
+    observer: Observer | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> TrainingResult:
+    """Go on with the run in `folder`, exactly as if it had never stopped.
+
+    Args:
+        changes: nested tables laid over the run's config, such as a later last step.
+
+    Raises:
+        ConfigError: there is no run to resume, or it is finished.
+        WeightsError: its state does not fit its config or its data.
+    """
+    observer = observer or Observer()
+    run = RunFolder(folder)
+    config = updated(run.read_config(), changes or {})
+    dataset = _open_data(config, observer)
+    loop = _build_loop(config, dataset)
+    tensors, step, seconds = run.load_state()
+    try:
+        loop.load_state(tensors, step)
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise WeightsError(
+            f"{run.state} does not fit this run's config or data: {str(error).splitlines()[0]}",
+            "resume with the settings and the domains that the run was started with",
+        ) from error
+    sitting = Sitting(run, config, dataset, loop, observer, seconds)
+    if sitting.share() >= 1:
+        raise ConfigError(f"{folder} is finished at step {step}", f"train it longer: --steps {2 * step}")
+    run.journal.rewind(step)
+    run.write_config(config)
+    return sitting.go(should_stop)
+
+
+def _settled(config: RunConfig, observer: Observer) -> RunConfig:
+    """The config with `perceptual = "auto"` replaced by what this machine has."""
+    choice = getattr(config.objective, "perceptual", "none")
+    if choice == "none":
+        return config
+    # Late: torchvision costs as much to import as torch itself.
+    from i2i_cli.models.perceptual import DOWNLOAD, is_cached, resolve_choice
+
+    found = resolve_choice(choice)
+    if choice == "auto" and found == "random":
+        observer.note("perceptual loss: VGG-16 with fixed random weights; no ImageNet weights are cached")
+    if found == "imagenet" and not is_cached():
+        observer.note(f"perceptual loss: downloading VGG-16's ImageNet weights, {DOWNLOAD}")
+    return with_perceptual(config, found)
+
+
+def _open_data(config: RunConfig, observer: Observer) -> Dataset:
+    root = Path(config.data.root) if config.data.root else cache_folder() / "glyph-styles"
+    if not config.data.root:
+        observer.note(f"no DATA given: training on the {BUILT_IN}, drawn into {root}")
+        draw_styles(root)
+    dataset = open_dataset(root, config.data.image_size, observer.decoding)
+    for text in dataset.warnings:
+        observer.note(f"warning: {text}")
+    for text in dataset.images.bad:
+        observer.note(f"left out: {text}")
+    return dataset
+
+
+def _build_loop(config: RunConfig, dataset: Dataset) -> Loop:
+    device = pick_device(config.training.device)
+    precision = pick_precision(config.training.precision, device)
+    kind = family(config.family)
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        model = kind.build_model(config.networks, config.data.image_size, len(dataset.domains))
+        objective = kind.build_objective(model, config.objective)
+    return Loop(objective, config.training, device, precision, config.seed)
+
+
+def _start_from(path: Path, loop: Loop, config: RunConfig) -> None:
+    """Take the networks of the weights at `path`. Its kept codes belong to its own domains and stay behind."""
+    header = read_header(path)
+    if header.family != config.family or header.config.get("networks") != plain(config.networks):
+        raise WeightsError(
+            f"--init {path} has other networks than this run", "take over its [networks] settings, or leave --init out"
+        )
+    tensors = load_tensors(path)
+    for model in (loop.objective.model, loop.averaged):
+        own = {name: tensor for name, tensor in model.state_dict().items() if "kept_codes" in name}
+        load_into(model, tensors | own, path)

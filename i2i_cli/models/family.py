@@ -1,0 +1,140 @@
+"""The contract between a method and everything that trains or uses it.
+
+Legend of shape letters, used in every docstring below `models/`:
+    B images in a batch, H = W the image side, m domains,
+    a = b side of the content code, k content channels, j domain channels.
+Images are float tensors (B, 3, H, W) in [-1, 1], RGB. Labels `y` are int64 (B,) in [0, m).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+NUM_KEPT_CODES = 64
+"""Domain codes of training images that a checkpoint keeps for every domain."""
+
+
+class Codes(NamedTuple):
+    """What an image is, split in two: `content` to keep and `domain` to exchange."""
+
+    content: Tensor
+    domain: Tensor
+
+
+class Batch(NamedTuple):
+    """`images` (B, 3, H, W) in [-1, 1] with their domain labels `y` (B,)."""
+
+    images: Tensor
+    y: Tensor
+
+
+def noise_like(tensor: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal noise in the shape, type and place of `tensor`."""
+    return torch.randn(tensor.shape, generator=generator, device=tensor.device, dtype=tensor.dtype)
+
+
+@dataclass(kw_only=True)
+class Context:
+    """What one step knows besides its batch.
+
+    Args:
+        step: the absolute step, from 0; schedules are functions of it alone.
+        generator: the only source of randomness, seeded from the run's seed and `step`.
+        left: what an earlier turn of the same step left for a later one (detached tensors).
+    """
+
+    step: int
+    generator: torch.Generator
+    left: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One player's move: the loop lets gradients into `trains` only, and steps their optimiser.
+
+    `loss` returns the named raw terms that have a weight at this step, and `weights` those weights:
+    the same keys. A turn without weights at a step, or off its `every`, is passed over.
+    """
+
+    name: str
+    trains: tuple[nn.Module, ...]
+    loss: Callable[[Batch, Context], dict[str, Tensor]]
+    weights: Callable[[int], dict[str, float]]
+    every: int = 1
+
+
+class TranslationModel(nn.Module, ABC):
+    """The networks that survive training, and the codes kept as translation targets.
+
+    The first kept code of a domain is the medoid of all of them: the default target.
+    """
+
+    kept_codes: Tensor
+    num_kept_codes: Tensor
+
+    def __init__(self, image_size: int, num_domains: int, domain_code_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.image_size = image_size
+        self.num_domains = num_domains
+        self.register_buffer("kept_codes", torch.zeros(num_domains, NUM_KEPT_CODES, *domain_code_shape))
+        self.register_buffer("num_kept_codes", torch.zeros(num_domains, dtype=torch.int64))
+
+    @abstractmethod
+    def encode(self, images: Tensor, source: Tensor | None = None) -> Codes:
+        """Codes of `images` without any noise; `source` is the label (B,), if known."""
+
+    @abstractmethod
+    def decode(self, content: Tensor, domain: Tensor) -> Tensor:
+        """Images (B, 3, H, W) in [-1, 1] from content and domain codes."""
+
+    def sample_codes(self, images: Tensor, generator: torch.Generator) -> Codes:
+        """Codes as the decoder meets them in training; `encode`'s where a family adds no noise."""
+        return self.encode(images)
+
+    @torch.no_grad()
+    def keep_codes(self, label: int, codes: Tensor) -> None:
+        """Keep up to 64 domain codes (n, ...) of training images of domain `label`, medoid first."""
+        codes = codes[:NUM_KEPT_CODES]
+        flat = codes.flatten(1)
+        medoid = int(torch.cdist(flat, flat).sum(1).argmin())
+        order = [medoid, *(i for i in range(len(codes)) if i != medoid)]
+        self.kept_codes[label, : len(codes)] = codes[order].to(self.kept_codes)
+        self.num_kept_codes[label] = len(codes)
+
+    def target_codes(self, label: int) -> Tensor:
+        """The kept codes (n, ...) of domain `label`, the medoid first."""
+        return self.kept_codes[label, : int(self.num_kept_codes[label])]
+
+
+class Objective(nn.Module, ABC):
+    """A model in training: it, its opponents and its losses, as turns."""
+
+    model: TranslationModel
+
+    @abstractmethod
+    def turns(self) -> list[Turn]:
+        """The turns of a step, in order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A method: how to build it, train it and configure it.
+
+    Args:
+        networks: default settings of the networks that survive (frozen dataclass).
+        objective: default settings of the training (frozen dataclass).
+        recipes: name -> nested tables laid over a run's config; "paper" is the plain paper.
+        build_model: (networks, image_size, num_domains) -> model.
+        build_objective: (model, objective settings) -> objective.
+    """
+
+    name: str
+    networks: Any
+    objective: Any
+    recipes: Mapping[str, Mapping[str, Any]]
+    build_model: Callable[[Any, int, int], TranslationModel]
+    build_objective: Callable[[TranslationModel, Any], Objective]

@@ -1,0 +1,94 @@
+"""Fresh networks that measure a model and never train it: an image classifier and a code probe."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from i2i_cli.models.layers import SLOPE, ConvBlock
+
+JUDGE_SIDE = 32
+"""Images are judged at this side: enough to tell domains apart, and quick."""
+
+
+class Judge(nn.Module):
+    """A small classifier of domains, trained on real images alone, that scores translations.
+
+    Its penultimate features (B, 64), scaled to a variance of 1 over all training images, serve
+    distances between sets of images.
+    """
+
+    scale: Tensor
+
+    def __init__(self, num_domains: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            ConvBlock(3, 32, stride=2), ConvBlock(32, 64, stride=2), ConvBlock(64, 64, stride=2), nn.Flatten(),
+            nn.Linear(64 * 16, 64), nn.LeakyReLU(SLOPE),
+        )  # fmt: skip
+        self.head = nn.Linear(64, num_domains)
+        self.register_buffer("scale", torch.ones(64))
+
+    def features(self, images: Tensor) -> Tensor:
+        """(B, 64) from images (B, 3, H, W) in [-1, 1] of any size."""
+        with torch.autocast(images.device.type, enabled=False):
+            return self._hidden(images) / self.scale
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Domain logits (B, m) from `features`."""
+        return self.head(features * self.scale)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self._hidden(images))
+
+    def _hidden(self, images: Tensor) -> Tensor:
+        return self.layers(F.interpolate(images.float(), (JUDGE_SIDE, JUDGE_SIDE), mode="area"))
+
+    @torch.no_grad()
+    def set_scale(self, images: Tensor) -> None:
+        """Take the features' spread over `images` for the unit of `features`."""
+        self.scale.copy_(torch.cat([self._hidden(chunk) for chunk in images.split(256)]).std(0).clamp_min(1e-3))
+
+
+def code_probe(num_inputs: int, num_domains: int) -> nn.Module:
+    """An MLP that reads the domain from standardised flat codes (B, n)."""
+    return nn.Sequential(nn.Linear(num_inputs, 128), nn.ReLU(), nn.Linear(128, num_domains))
+
+
+def fit(network: nn.Module, inputs: Tensor, labels: Tensor, *, steps: int, seed: int, rate: float = 2e-3) -> nn.Module:
+    """Train `network` by cross-entropy on balanced batches of 64; returns it in eval mode.
+
+    Args:
+        inputs: (n, ...), on the device to train on.
+        labels: (n,) on the CPU.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    weights = (1.0 / labels.bincount().clamp_min(1).float())[labels]
+    optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=1e-2)
+    for step in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * step / steps))
+        rows = torch.multinomial(weights, 64, replacement=True, generator=generator)
+        loss = F.cross_entropy(network(inputs[rows.to(inputs.device)]), labels[rows].to(inputs.device))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return network.eval()
+
+
+def balanced_accuracy(logits: Tensor, labels: Tensor) -> float:
+    """Mean over domains of the share of their members that the logits (n, m) get right."""
+    right = (logits.argmax(1).cpu() == labels).float()
+    return float(torch.stack([right[labels == label].mean() for label in labels.unique()]).mean())
+
+
+def frechet_distance(first: Tensor, second: Tensor) -> float:
+    """Frechet distance between normal fits of two feature sets (n, f) and (n', f)."""
+    first, second = first.double().cpu(), second.double().cpu()
+    gap = (first.mean(0) - second.mean(0)).square().sum()
+    s1, s2 = first.T.cov(), second.T.cov()
+    values, vectors = torch.linalg.eigh(s1)
+    root = vectors @ torch.diag(values.clamp_min(0).sqrt()) @ vectors.T
+    cross = torch.linalg.eigvalsh(root @ s2 @ root).clamp_min(0).sqrt().sum()
+    return float((gap + s1.trace() + s2.trace() - 2 * cross).clamp_min(0))

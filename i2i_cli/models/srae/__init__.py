@@ -1,0 +1,41 @@
+"""Split-representation autoencoder (arXiv 2006.11404).
+
+| paper | here |
+|---|---|
+| f_phi, f_c, f_d (3.2, figure 2a) | `Encoder.trunk`, `.content_stream`, `.domain_stream` |
+| mu, sigma and the sampling of Z_c, Z_d (3.2) | `Gaussian`, `Encoder.content`, `Encoder.domain` |
+| Z_d upscaled to a x b, g(Z_d, Z_c) (3.2, figure 2b) | `Decoder` |
+| q_c, q_d (figure 1), called critics here | `ContentCritic`, `DomainCritic` |
+| L_r (3.3, figure 3) | term `perceptual`, `models/perceptual.py` |
+| L_q^c, L_q^d (3.3) | terms `content_critic`, `domain_critic` |
+| L_c, entropy of q_c(Z_c) (3.3) | term `content_entropy` |
+| L_d, cross-entropy of q_d(Z_d) (3.3) | term `domain_stream` |
+| G(X_1) = g(Z_c^1, Z_d^2) (4.1) | `decode(encode(a).content, encode(b).domain)` |
+"""
+
+from i2i_cli.models.family import Family
+from i2i_cli.models.srae.networks import SRAE, NetworksConfig
+from i2i_cli.models.srae.objective import ObjectiveConfig, SRAEObjective
+
+FAMILY = Family(
+    name="srae",
+    networks=NetworksConfig(),
+    objective=ObjectiveConfig(),
+    recipes={
+        "default": {},
+        "paper": {
+            "networks": {"standardise_content": False, "content_noise": 0.0},
+            "objective": {
+                "domain_critic": False,
+                "entropy_ramp": 0,
+                "entropy_over_log_m": False,
+                "latent_terms_reach_trunk": False,
+                "perceptual_distance": "squared",
+                "weights": {"perceptual": 1.0, "pixel": 0.0, "content_entropy": 1.0, "domain_stream": 1.0, "kl": 0.0},
+            },
+            "training": {"ema": 0.0},
+        },
+    },
+    build_model=SRAE,
+    build_objective=SRAEObjective,  # type: ignore[arg-type]  # built for the model it gets
+)

@@ -1,0 +1,243 @@
+"""SRAE's training: who is moved by what (paper 3.3)."""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from i2i_cli.errors import ConfigError
+from i2i_cli.models.adversarial import hinge_critic, hinge_generator, r1_penalty
+from i2i_cli.models.family import Batch, Codes, Context, Objective, Turn
+from i2i_cli.models.srae.networks import SRAE, ContentCritic, DomainCritic, Gaussian, ImageCritic
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """Weight of every term, under the name that the journal and the plots use.
+
+    The paper's terms: perceptual L_r; content_entropy L_c; domain_stream L_d; content_critic L_q^c;
+    domain_critic L_q^d. The others differ from the paper: pixel (L1, sharpens what random VGG
+    features leave loose), kl (keeps the learned sigmas from vanishing), content_consistency
+    (c of a swapped image = c of its source, the paper's future work), domain_consistency (likewise
+    d), adversarial and image_critic (realness of swapped images), r1 (steadies that critic).
+    """
+
+    perceptual: float = 1.0
+    pixel: float = 2.0
+    content_entropy: float = 0.3
+    domain_stream: float = 0.1
+    kl: float = 1e-4
+    content_consistency: float = 0.0
+    domain_consistency: float = 0.0
+    adversarial: float = 0.0
+    content_critic: float = 1.0
+    domain_critic: float = 1.0
+    image_critic: float = 1.0
+    r1: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveConfig:
+    """How SRAE is trained.
+
+    Args:
+        domain_critic: figure 1b: a second critic q_d, and the domain stream's cross-entropy.
+        entropy_ramp: steps over which the content stream's entropy term grows to its weight.
+        entropy_over_log_m: divide the entropy by log m (so 1 is full confusion), not by m.
+        latent_terms_reach_trunk: let the entropy and the domain cross-entropy move f_phi too.
+        critic_steps: turns of the latent critics for one of the autoencoder.
+        adversarial_start: step at which the critic of swapped images enters.
+        critic_width: channels of the critics.
+        perceptual: "auto", "imagenet", "random", "none" or a file of VGG-16 weights.
+        perceptual_layers, perceptual_distance: see `PerceptualLoss`.
+        perceptual_crop: side of the crop, moving from step to step, that the perceptual loss looks
+            at, as a share of the image's; the network's cost falls with its square.
+    """
+
+    domain_critic: bool = True
+    entropy_ramp: int = 1000
+    entropy_over_log_m: bool = True
+    latent_terms_reach_trunk: bool = True
+    critic_steps: int = 1
+    adversarial_start: int = 0
+    critic_width: int = 64
+    perceptual: str = "auto"
+    perceptual_layers: tuple[str, ...] = ("relu1_2", "relu2_2")
+    perceptual_distance: str = "relative"
+    perceptual_crop: float = 1.0
+    weights: Weights = field(default_factory=Weights)
+
+    def __post_init__(self) -> None:
+        if self.perceptual_distance not in ("squared", "relative"):
+            raise ConfigError(
+                f"objective.perceptual_distance = {self.perceptual_distance!r}", "use squared or relative"
+            )
+        if not 0 < self.perceptual_crop <= 1:
+            raise ConfigError(f"objective.perceptual_crop = {self.perceptual_crop:g}", "use a share above 0, up to 1")
+        if self.critic_steps < 1 or self.critic_width < 1:
+            raise ConfigError("objective.critic_steps and objective.critic_width start at 1")
+        if min(asdict(self.weights).values()) < 0:
+            raise ConfigError("objective.weights cannot be negative")
+
+
+_IMAGE_SWAP_TERMS = ("content_consistency", "domain_consistency", "adversarial")
+
+
+class SRAEObjective(Objective):
+    """Autoencoder and latent critics, with an optional critic of swapped images."""
+
+    def __init__(self, model: SRAE, config: ObjectiveConfig) -> None:
+        super().__init__()
+        self.model: SRAE = model
+        self.config = config
+        networks, width, m = model.encoder.config, config.critic_width, model.num_domains
+        self.content_critic = ContentCritic(networks.content_channels, networks.content_size, m, width)
+        self.domain_critic = DomainCritic(networks.domain_channels, m, width) if config.domain_critic else None
+        self.image_critic = ImageCritic(model.image_size, m, width // 2) if config.weights.adversarial else None
+        self.perceptual: nn.Module | None = None
+        if config.weights.perceptual and config.perceptual != "none":
+            # Late: torchvision takes as long to import as torch, and only training needs it.
+            from i2i_cli.models.perceptual import PerceptualLoss
+
+            self.perceptual = PerceptualLoss(config.perceptual, config.perceptual_layers, config.perceptual_distance)
+
+    def turns(self) -> list[Turn]:
+        latent_critics: list[nn.Module] = [self.content_critic]
+        if self.domain_critic is not None:
+            latent_critics.append(self.domain_critic)
+        turns = [
+            Turn(
+                name="autoencoder", trains=(self.model,), loss=self.autoencoder_loss, weights=self.autoencoder_weights
+            ),
+        ]
+        turns += [
+            Turn(
+                name="latent_critics", trains=tuple(latent_critics), loss=self.latent_loss, weights=self.latent_weights
+            )
+        ] * self.config.critic_steps
+        if self.image_critic is not None:
+            critic = (self.image_critic,)
+            turns += [
+                Turn(name="image_critic", trains=critic, loss=self.image_loss, weights=self._late("image_critic")),
+                Turn(name="image_critic", trains=critic, loss=self.r1_loss, weights=self._late("r1"), every=16),
+            ]
+        return turns
+
+    # The autoencoder's turn: Theta_phi, Theta_c, Theta_d and the decoder.
+
+    def autoencoder_weights(self, step: int) -> dict[str, float]:
+        """Weights at `step` of the terms that are on."""
+        names = ["perceptual", "pixel", "content_entropy", "kl", *_IMAGE_SWAP_TERMS]
+        weights = {name: getattr(self.config.weights, name) for name in names}
+        if self.config.entropy_ramp:
+            weights["content_entropy"] *= min(1.0, (step + 1) / self.config.entropy_ramp)
+        if self.perceptual is None:
+            weights["perceptual"] = 0.0
+        if self.domain_critic is not None:
+            weights["domain_stream"] = self.config.weights.domain_stream
+        if step < self.config.adversarial_start:
+            weights["adversarial"] = 0.0
+        return {name: weight for name, weight in weights.items() if weight}
+
+    def autoencoder_loss(self, batch: Batch, context: Context) -> dict[str, Tensor]:
+        """Named terms of the autoencoder at this step; leaves the codes for the critics' turns."""
+        wanted = self.autoencoder_weights(context.step)
+        encoder = self.model.encoder
+        features = encoder.trunk(batch.images)
+        content, domain = encoder.content(features), encoder.domain(features)
+        z = Codes(content.sample(context.generator), domain.sample(context.generator))
+        context.left.update(content=z.content.detach(), domain=z.domain.detach())
+        reconstruction = self.model.decode(*z)
+        terms = {"pixel": (reconstruction - batch.images).abs().mean()}
+        if "perceptual" in wanted and self.perceptual is not None:
+            rows, columns = _crop(context.step, batch.images.shape[3], self.config.perceptual_crop)
+            seen = (slice(None), slice(None), rows, columns)
+            terms["perceptual"] = self.perceptual(reconstruction[seen], batch.images[seen])
+        if not self.config.latent_terms_reach_trunk:
+            # The paper moves Theta_c and Theta_d by the latent terms, and f_phi by L_r alone.
+            features = features.detach()
+            own, own_domain = encoder.content(features), encoder.domain(features)
+            z = Codes(own.sample(context.generator), own_domain.sample(context.generator))
+        terms["content_entropy"] = self._negative_entropy(self.content_critic(z.content))
+        if self.domain_critic is not None:
+            terms["domain_stream"] = F.cross_entropy(self.domain_critic(z.domain), batch.y)
+        terms["kl"] = _kl(domain) + _kl(content)
+        if any(name in wanted for name in _IMAGE_SWAP_TERMS):
+            terms |= self._swap_terms(content, domain, batch.y, wanted, context)
+        return {name: terms[name] for name in wanted}
+
+    def _negative_entropy(self, logits: Tensor) -> Tensor:
+        """L_c, to be minimised so that q_c's entropy grows ("maximize the entropy", 3.3).
+
+        Differs from the paper: the printed 1/m is log m where `entropy_over_log_m` is set, so that
+        -1 is full confusion whatever the number of domains.
+        """
+        log_q = F.log_softmax(logits, dim=1)
+        m = logits.shape[1]
+        scale = math.log(m) if self.config.entropy_over_log_m else m
+        return (log_q.exp() * log_q).sum(1).mean() / scale
+
+    def _swap_terms(
+        self, content: Gaussian, domain: Gaussian, y: Tensor, wanted: dict[str, float], context: Context
+    ) -> dict[str, Tensor]:
+        """Terms on x_ab: the content of a with the domain code of another image of the batch."""
+        order = torch.randperm(len(y), generator=context.generator, device=y.device)
+        d_b, y_b = domain.mean[order].detach(), y[order]
+        x_ab = self.model.decode(content.sample(context.generator), d_b)
+        context.left.update(swapped=x_ab.detach(), swapped_y=y_b)
+        terms = {}
+        if "content_consistency" in wanted or "domain_consistency" in wanted:
+            c_ab, d_ab = self.model.encode(x_ab)
+            terms["content_consistency"] = (c_ab - content.mean.detach()).abs().mean()
+            terms["domain_consistency"] = (d_ab - d_b).abs().mean()
+        if "adversarial" in wanted and self.image_critic is not None:
+            terms["adversarial"] = hinge_generator(self.image_critic(x_ab, y_b))
+        return terms
+
+    # The critics' turns.
+
+    def latent_weights(self, step: int) -> dict[str, float]:
+        names = ["content_critic"] if self.domain_critic is None else ["content_critic", "domain_critic"]
+        return {name: getattr(self.config.weights, name) for name in names}
+
+    def latent_loss(self, batch: Batch, context: Context) -> dict[str, Tensor]:
+        """L_q: the critics' cross-entropies on the sampled codes (3.3; both lack their minus in print)."""
+        terms = {"content_critic": F.cross_entropy(self.content_critic(context.left["content"]), batch.y)}
+        if self.domain_critic is not None:
+            terms["domain_critic"] = F.cross_entropy(self.domain_critic(context.left["domain"]), batch.y)
+        return terms
+
+    def image_loss(self, batch: Batch, context: Context) -> dict[str, Tensor]:
+        """Hinge loss of the image critic: real images against this step's swapped ones."""
+        assert self.image_critic is not None
+        real = self.image_critic(batch.images, batch.y)
+        fake = self.image_critic(context.left["swapped"], context.left["swapped_y"])
+        return {"image_critic": hinge_critic(real, fake)}
+
+    def r1_loss(self, batch: Batch, context: Context) -> dict[str, Tensor]:
+        """R1 of the image critic, in a turn of its own: its double gradient is dear."""
+        assert self.image_critic is not None
+        images = batch.images.detach().requires_grad_()
+        return {"r1": r1_penalty(self.image_critic(images, batch.y).mean((1, 2)), images)}
+
+    def _late(self, name: str) -> Callable[[int], dict[str, float]]:
+        """The weight of a term of the image critic, which enters at `adversarial_start`."""
+        weight = getattr(self.config.weights, name)
+        return lambda step: {name: weight} if weight and step >= self.config.adversarial_start else {}
+
+
+def _crop(step: int, side: int, share: float) -> tuple[slice, slice]:
+    """Rows and columns of the crop at `step`: two golden sequences, which cover all places evenly."""
+    length = max(1, round(side * share))
+    top, left = (int((step * ratio) % 1 * (side - length + 1)) for ratio in (0.7548777, 0.5698403))
+    return slice(top, top + length), slice(left, left + length)
+
+
+def _kl(code: Gaussian) -> Tensor:
+    """KL divergence to the standard normal, mean over the code's entries; 0 where sigma is fixed."""
+    if isinstance(code.sigma, float):
+        return code.mean.new_zeros(())
+    return 0.5 * (code.mean.square() + code.sigma.square() - 2 * code.sigma.log() - 1).mean()
