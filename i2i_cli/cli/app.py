@@ -26,6 +26,7 @@ class _Group(TyperGroup):
     """Words our errors once, for every command."""
 
     def invoke(self, ctx: Any) -> Any:
+        """Run the command; a failure that a person can mend is told in two lines, with its exit code."""
         try:
             return super().invoke(ctx)
         except I2IError as error:

@@ -90,6 +90,7 @@ class Stop:
         self._received = False
 
     def received(self) -> bool:
+        """Whether a signal has come."""
         return self._received
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:

@@ -1,14 +1,17 @@
 """`i2i translate`"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from i2i_cli.cli.app import app
 from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, SeedOpt, WeightsOpt, complete_domain, open_translator
 from i2i_cli.cli.report import print_error, print_result, read_stdin, say, write_stdout
-from i2i_cli.errors import ConfigError, I2IError
+from i2i_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from i2i_cli.jobs.file_translation import Outcome
 
 EXAMPLES = """Examples:
 
@@ -66,16 +69,11 @@ def translate(
     The content stays, the look is the other domain's. Results keep the input's size,
     aspect and alpha, and are named STEM-DOMAIN.png beside it.
     """
+    _check(to, like, samples, size)
     # Late: torch, which neither help nor completion needs.
     from i2i_cli.jobs.file_translation import FileTranslation, Task
     from i2i_cli.jobs.outputs import STREAM, find_sources, plan_outputs
 
-    if not to and like is None:
-        raise ConfigError("nothing to translate to", "give --to DOMAIN or --like IMAGE")
-    if like is not None and (samples or len(to or []) > 1):
-        raise ConfigError("--like is one target: it takes no --samples and at most one --to", "leave one of them out")
-    if size not in ("input", "model"):
-        raise ConfigError(f"--size {size!r} is no size", "use input or model")
     sources = find_sources(images, recursive)
     translator = open_translator(weights, device)
     if like is not None:
@@ -96,19 +94,35 @@ def translate(
         skip_existing=skip_existing,
         read_stdin=read_stdin,
     )
-    failures: list[I2IError] = []
-    for outcome in job.run([Task(source.path, paths) for source, paths in zip(sources, outputs, strict=True)]):
-        if outcome.note:
-            say(f"{outcome.source}: {outcome.note}")
-        if outcome.data:
-            write_stdout(outcome.data)
-        for label, path in outcome.written:
-            if path != STREAM:
-                print_result({"input": str(outcome.source), "to": label, "output": str(path)}, str(path), as_json)
-        if outcome.error is not None:
-            failures.append(outcome.error)
-            print_error(outcome.error)
-    if failures:
-        if len(sources) > 1:
-            say(f"{len(failures)} of {len(sources)} images failed")
+    tasks = [Task(source.path, paths) for source, paths in zip(sources, outputs, strict=True)]
+    num_failed = sum(not _report(outcome, as_json) for outcome in job.run(tasks))
+    if num_failed:
+        if len(tasks) > 1:
+            say(f"{num_failed} of {len(tasks)} images failed")
         raise typer.Exit(1)
+
+
+def _check(to: list[str] | None, like: Path | None, samples: int, size: str) -> None:
+    """Refuse options that contradict each other."""
+    if not to and like is None:
+        raise ConfigError("nothing to translate to", "give --to DOMAIN or --like IMAGE")
+    if like is not None and (samples or len(to or []) > 1):
+        raise ConfigError("--like is one target: it takes no --samples and at most one --to", "leave one of them out")
+    if samples < 0:
+        raise ConfigError(f"--samples {samples} is below 0", "give how many results you want")
+    if size not in ("input", "model"):
+        raise ConfigError(f"--size {size!r} is no size", "use input or model")
+
+
+def _report(outcome: "Outcome", as_json: bool) -> bool:
+    """Tell what became of one image; True if it succeeded."""
+    if outcome.note:
+        say(f"{outcome.source}: {outcome.note}")
+    if outcome.data:
+        write_stdout(outcome.data)
+    else:
+        for label, path in outcome.written:
+            print_result({"input": str(outcome.source), "to": label, "output": str(path)}, str(path), as_json)
+    if outcome.error is not None:
+        print_error(outcome.error)
+    return outcome.error is None

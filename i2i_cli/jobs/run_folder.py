@@ -22,26 +22,28 @@ _STATE_KEY = "i2i-state"
 
 @dataclass(frozen=True)
 class RunFolder:
-    """`config.toml`, `journal.jsonl`, `samples/`, `model.safetensors` (what every command loads),
-    `best.safetensors` (the best by held-out figures), `state.safetensors` (for an exact resume) and
-    `README.md` (the model card), all in `path`."""
+    """`path` with `config.toml`, `journal.jsonl`, `samples/`, `README.md` (the model card) and weights."""
 
     path: Path
 
     @property
     def model(self) -> Path:
+        """What every command loads."""
         return self.path / "model.safetensors"
 
     @property
     def best(self) -> Path:
+        """The best model by held-out figures."""
         return self.path / "best.safetensors"
 
     @property
     def state(self) -> Path:
+        """All that an exact resume needs."""
         return self.path / "state.safetensors"
 
     @property
     def journal(self) -> Journal:
+        """Every loss and figure."""
         return Journal(self.path / "journal.jsonl")
 
     def refuse_if_taken(self) -> None:
@@ -56,6 +58,7 @@ class RunFolder:
             )
 
     def write_config(self, config: RunConfig) -> None:
+        """Write every setting to `config.toml`."""
         text = to_toml(config, "Every setting of this run. Train the same again: i2i train --config config.toml")
         write_text(self.path / "config.toml", text)
 
@@ -70,6 +73,7 @@ class RunFolder:
         return from_tables(read_toml(self.path / "config.toml"))
 
     def save_state(self, tensors: dict[str, Tensor], step: int, seconds: float) -> None:
+        """Write what `load_state` gives back."""
         metadata = {_STATE_KEY: json.dumps({"seconds": seconds, "step": step}, sort_keys=True)}
         save_tensors(self.state, tensors, metadata)
 
@@ -88,6 +92,7 @@ class RunFolder:
         write_text(self.path / "README.md", model_card(self.model, header))
 
     def save_best(self, tensors: dict[str, Tensor], header: Header) -> None:
+        """Keep these weights as the best so far."""
         save_tensors(self.best, tensors, header.to_metadata())
 
     def best_frechet(self) -> float:

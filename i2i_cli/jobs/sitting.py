@@ -67,6 +67,7 @@ class Sitting:
         self._scorer: HeldOutScorer | None = None
 
     def go(self, should_stop: Callable[[], bool]) -> TrainingResult:
+        """Train until the run's end, or until `should_stop()`; then save."""
         self.folder.journal.write("sitting", self.loop.step, **self._facts())
         saved = last = time.monotonic()
         while self.share() < 1 and not should_stop():
@@ -94,6 +95,7 @@ class Sitting:
         )
 
     def share(self) -> float:
+        """How much of the run is done: 1 at its last step or minute."""
         training = self.config.training
         by_steps = self.loop.step / training.steps if training.steps else 0.0
         by_time = self.seconds / (60 * training.minutes) if training.minutes else 0.0

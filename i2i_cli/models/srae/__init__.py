@@ -31,6 +31,7 @@ FAMILY = Family(
                 "entropy_over_log_m": False,
                 "latent_terms_reach_trunk": False,
                 "perceptual_distance": "squared",
+                "perceptual_crop": 1.0,
                 "weights": {"perceptual": 1.0, "pixel": 0.0, "content_entropy": 1.0, "domain_stream": 1.0, "kl": 0.0},
             },
             "training": {"ema": 0.0},

@@ -81,9 +81,8 @@ class Encoder(nn.Module):
         top = widths[-1]
         stages = [ConvBlock(i, o, stride=2) for i, o in zip([3, *widths[:-1]], widths, strict=True)]
         self.trunk = nn.Sequential(*stages, *(ResidualBlock(top) for _ in range(config.num_blocks)))
-        self.content_stream = nn.Sequential(
-            ConvBlock(top, top), ResidualBlock(top), nn.Conv2d(top, 2 * config.content_channels, 1)
-        )
+        content_outputs = config.content_channels * (1 if config.content_noise else 2)
+        self.content_stream = nn.Sequential(ConvBlock(top, top), ResidualBlock(top), nn.Conv2d(top, content_outputs, 1))
         self.domain_stream = nn.Sequential(
             ConvBlock(top, top, stride=2),
             ConvBlock(top, top, stride=2),
@@ -94,7 +93,8 @@ class Encoder(nn.Module):
 
     def content(self, features: Tensor) -> Gaussian:
         """mu_c and sigma_c, (B, k, a, b), from the trunk's features."""
-        mean, log_variance = self.content_stream(features).float().chunk(2, dim=1)
+        k = self.config.content_channels
+        mean, log_variance = self.content_stream(features).float().tensor_split([k], dim=1)
         if self.config.standardise_content:
             mean = standardise(mean)
         return Gaussian(mean, self.config.content_noise or _sigma(log_variance))
@@ -149,6 +149,7 @@ class SRAE(TranslationModel):
         return Codes(self.encoder.content(features).sample(generator), self.encoder.domain(features).sample(generator))
 
     def decode(self, content: Tensor, domain: Tensor) -> Tensor:
+        """g(Z_c, Z_d): images (B, 3, H, W) in [-1, 1]."""
         return self.decoder(content, domain)
 
 

@@ -67,7 +67,7 @@ class ObjectiveConfig:
     perceptual: str = "auto"
     perceptual_layers: tuple[str, ...] = ("relu1_2", "relu2_2")
     perceptual_distance: str = "relative"
-    perceptual_crop: float = 1.0
+    perceptual_crop: float = 0.5
     weights: Weights = field(default_factory=Weights)
 
     def __post_init__(self) -> None:
@@ -105,6 +105,7 @@ class SRAEObjective(Objective):
             self.perceptual = PerceptualLoss(config.perceptual, config.perceptual_layers, config.perceptual_distance)
 
     def turns(self) -> list[Turn]:
+        """The autoencoder first: it leaves its codes for the critics, so the encoder runs once a step."""
         latent_critics: list[nn.Module] = [self.content_critic]
         if self.domain_critic is not None:
             latent_critics.append(self.domain_critic)
@@ -200,6 +201,7 @@ class SRAEObjective(Objective):
     # The critics' turns.
 
     def latent_weights(self, step: int) -> dict[str, float]:
+        """Weights of the latent critics' terms; the same at every step."""
         names = ["content_critic"] if self.domain_critic is None else ["content_critic", "domain_critic"]
         return {name: getattr(self.config.weights, name) for name in names}
 

@@ -1,0 +1,89 @@
+"""Shared fixtures: everything is drawn here, nothing is downloaded, and no cache of the user's is touched."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+REAL_IMAGES = Path(__file__).parents[2] / "shared" / "data"
+"""Real images beside the checkout, where there are any; tests that use them skip elsewhere."""
+
+TINY = {
+    "data": {"image_size": 32},
+    "networks": {"width": 16, "min_width": 8, "content_channels": 4, "domain_channels": 4, "num_blocks": 1},
+    "objective": {"critic_width": 8, "perceptual": "none", "entropy_ramp": 4},
+    "training": {"steps": 6, "batch_size": 6, "precision": "fp32", "device": "cpu"},
+}
+"""Settings of a model that trains in a second."""
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("I2I_CACHE", str(tmp_path / ".cache"))
+    monkeypatch.delenv("I2I_WEIGHTS", raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_threads() -> Iterator[None]:
+    import torch
+
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    yield
+
+
+def draw_image(shape: str, colour: tuple[int, int, int], place: int, size: tuple[int, int] = (40, 36)) -> Image.Image:
+    """A square or a disc somewhere on a light ground: the shape is the domain, the place the content."""
+    image = Image.new("RGB", size, (235, 235, 225))
+    x, y = 6 + 3 * (place % 4), 5 + 3 * (place // 4 % 4)
+    draw = ImageDraw.Draw(image)
+    (draw.rectangle if shape == "square" else draw.ellipse)((x, y, x + 14, y + 14), fill=colour)
+    return image
+
+
+def draw_domains(root: Path, count: int = 16) -> Path:
+    """`root/{disc,square}/NN.png`, the same names in both."""
+    for domain, colour in {"disc": (200, 40, 40), "square": (30, 60, 190)}.items():
+        (root / domain).mkdir(parents=True)
+        for place in range(count):
+            draw_image(domain, colour, place).save(root / domain / f"{place:02d}.png")
+    return root
+
+
+@pytest.fixture
+def tiny(domains: Path) -> dict[str, Any]:
+    """Settings of a model of `domains` that trains in a second."""
+    return {**TINY, "data": {"root": str(domains), "image_size": 32}}
+
+
+@pytest.fixture
+def domains(tmp_path: Path) -> Path:
+    """A fresh data set of two domains."""
+    return draw_domains(tmp_path / "shapes")
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of a tiny model; not to be changed."""
+    from i2i_cli.jobs.run_config import run_config
+    from i2i_cli.jobs.training import train
+
+    folder = tmp_path_factory.mktemp("trained")
+    root = draw_domains(folder / "shapes")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("I2I_CACHE", str(folder / "cache"))
+        train(run_config({**TINY, "data": {"root": str(root), "image_size": 32}}), folder / "runs" / "shapes")
+    return folder / "runs" / "shapes"
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A picture that is neither square nor small."""
+    path = tmp_path / "photo.jpg"
+    ramp = np.linspace(0, 255, 120 * 200, dtype=np.uint8).reshape(120, 200)
+    Image.fromarray(np.stack([ramp, ramp[::-1], 255 - ramp], axis=2)).save(path, quality=90)
+    return path

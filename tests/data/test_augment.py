@@ -1,0 +1,50 @@
+import pytest
+import torch
+
+from i2i_cli.data.augment import DataConfig, augmented, to_bytes, to_model_range
+from i2i_cli.errors import ConfigError
+
+CPU = torch.device("cpu")
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(1)
+
+
+def test_bytes_come_back_exactly() -> None:
+    pixels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1).expand(-1, -1, -1, 3)
+    images = to_model_range(pixels, CPU)
+    assert images.shape == (1, 3, 16, 16) and images.min() == -1 and images.max() == 1
+    assert torch.equal(to_bytes(images), pixels)
+
+
+def test_nothing_is_changed_unasked() -> None:
+    images = torch.rand(8, 3, 16, 16)
+    assert torch.equal(augmented(images, DataConfig(), generator()), images)
+
+
+def test_a_flip_mirrors_some_images_whole() -> None:
+    images = torch.rand(32, 3, 8, 8)
+    result = augmented(images, DataConfig(flip=True), generator())
+    kept = (result == images).flatten(1).all(1)
+    mirrored = (result == images.flip(3)).flatten(1).all(1)
+    assert bool((kept ^ mirrored).all()) and 5 < int(mirrored.sum()) < 27
+
+
+def test_a_shift_moves_each_image_by_its_own_step() -> None:
+    images = torch.rand(16, 3, 16, 16)
+    result = augmented(images, DataConfig(shift=0.125), generator())
+    padded = torch.nn.functional.pad(images, (2,) * 4, mode="reflect")
+    steps = set()
+    for image, moved in zip(padded, result, strict=True):
+        found = [(y, x) for y in range(5) for x in range(5) if torch.equal(image[:, y : y + 16, x : x + 16], moved)]
+        assert len(found) == 1
+        steps.add(found[0])
+    assert len(steps) > 5
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(ConfigError, match="shift"):
+        DataConfig(shift=0.7)
+    with pytest.raises(ConfigError, match="pairs"):
+        DataConfig(pairs="maybe")

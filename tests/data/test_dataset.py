@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from i2i_cli.data.dataset import open_dataset
+from i2i_cli.errors import DataError
+
+
+def test_rows_labels_and_items_stay_together(domains: Path) -> None:
+    (domains / "disc" / "05.png").write_bytes(b"")
+    dataset = open_dataset(domains, 32)
+    assert dataset.domains == ("disc", "square")
+    assert len(dataset.items) == len(dataset.images) == len(dataset.labels) == 31
+    for item, label in zip(dataset.items, dataset.labels.tolist(), strict=True):
+        assert item.path.parent.name == dataset.domains[label]
+    assert sorted(torch.cat([dataset.train, dataset.test]).tolist()) == list(range(31))
+
+
+def test_rows_are_spread_and_limited(domains: Path) -> None:
+    dataset = open_dataset(domains, 32)
+    rows = dataset.rows(dataset.train, 1, 5)
+    assert len(rows) == 5 and (dataset.labels[rows] == 1).all()
+    assert rows[-1] - rows[0] > 5
+
+
+def test_pairs_share_their_key(domains: Path) -> None:
+    dataset = open_dataset(domains, 32)
+    first, second = dataset.pairs(dataset.train, 0, 1)
+    assert len(first) > 10
+    assert all(
+        dataset.items[a].key == dataset.items[b].key for a, b in zip(first.tolist(), second.tolist(), strict=True)
+    )
+    assert (dataset.labels[first] == 0).all() and (dataset.labels[second] == 1).all()
+
+
+def test_a_domain_without_a_readable_image_is_an_error(domains: Path) -> None:
+    for path in (domains / "disc").iterdir():
+        path.write_bytes(b"junk")
+    with pytest.raises(DataError, match="'disc'"):
+        open_dataset(domains, 32)

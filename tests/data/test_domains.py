@@ -1,0 +1,97 @@
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from i2i_cli.data.domains import BalancedSampler, find_images, is_held_out, scan
+from i2i_cli.errors import DataError
+
+
+def touch(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def test_images_are_found_below_and_others_passed_over(tmp_path: Path) -> None:
+    touch(tmp_path, "b.PNG", "a/c.jpeg", "a/.hidden.png", ".git/d.png", "notes.txt", "a/e.webp")
+    assert [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path)] == [
+        "a/c.jpeg",
+        "a/e.webp",
+        "b.PNG",
+    ]
+
+
+def test_pairs_share_a_key_whatever_their_suffix_and_stay_on_one_side(tmp_path: Path) -> None:
+    names = [f"sub/{i:03d}" for i in range(200)]
+    touch(tmp_path, *(f"photo/{name}.jpg" for name in names), *(f"sketch/{name}.png" for name in names))
+    found = scan(tmp_path)
+    assert found.domains == ("photo", "sketch")
+    train, test = ({item.key for item in split} for split in (found.train, found.test))
+    assert not train & test and train | test == set(names)
+    assert 5 <= len(test) <= 40
+    assert len(found.train) == 2 * len(train)
+
+
+def test_the_split_does_not_depend_on_what_else_is_there(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"{domain}/{i}.png" for domain in "ab" for i in range(100)))
+    before = {item.key for item in scan(tmp_path).test}
+    touch(tmp_path, "a/new.png", "b/new.png")
+    assert before == {item.key for item in scan(tmp_path).test} - {"new"}
+    assert before == {str(i) for i in range(100) if is_held_out(str(i))}
+
+
+@pytest.mark.parametrize("test_name", ["test", "val"])
+def test_folders_above_the_domains_decide_the_split(tmp_path: Path, test_name: str) -> None:
+    touch(tmp_path, "train/a/1.png", "train/b/1.png", "train/b/2.png", f"{test_name}/a/3.png", f"{test_name}/b/4.png")
+    found = scan(tmp_path)
+    assert found.domains == ("a", "b")
+    assert [(item.label, item.key) for item in found.train] == [(0, "1"), (1, "1"), (1, "2")]
+    assert [(item.label, item.key) for item in found.test] == [(0, "3"), (1, "4")]
+
+
+def test_a_tiny_domain_keeps_an_image_for_training(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.png", "b/1.png", "b/2.png", "b/3.png")
+    found = scan(tmp_path)
+    assert Counter(item.label for item in found.train)[0] == 1
+    assert any("the smallest domain has 1 images" in text for text in found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ((), "has no folders"),
+        (("a/1.png",), "only the folder 'a'"),
+        (("a/1.png", "b/readme.txt"), "'b' has no training"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_said(tmp_path: Path, names: tuple[str, ...], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        scan(touch(tmp_path, *names))
+    with pytest.raises(DataError, match="no such folder"):
+        scan(tmp_path / "none")
+
+
+def test_domains_of_very_different_size_are_warned_of(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"a/{i}.png" for i in range(20)), *(f"b/{i}.png" for i in range(400)))
+    assert any("domain 'a' has" in text for text in scan(tmp_path).warnings)
+
+
+def test_batches_are_balanced_and_walk_through_every_image() -> None:
+    labels = torch.tensor([0] * 10 + [1] * 30)
+    sampler = BalancedSampler(labels, 2, 8, seed=3)
+    drawn = torch.cat([sampler.indices(step) for step in range(15)])
+    counts = Counter(drawn.tolist())
+    assert all(counts[i] == 6 for i in range(10))
+    assert all(counts[i] == 2 for i in range(10, 40))
+
+
+def test_a_batch_depends_on_seed_and_step_alone() -> None:
+    labels = torch.tensor([0] * 7 + [1] * 11 + [2] * 5)
+    walked = BalancedSampler(labels, 3, 8, seed=5)
+    batches = [walked.indices(step) for step in range(9)]
+    assert torch.equal(BalancedSampler(labels, 3, 8, seed=5).indices(6), batches[6])
+    assert not torch.equal(BalancedSampler(labels, 3, 8, seed=6).indices(6), batches[6])
+    assert all(len(batch) == 8 for batch in batches)

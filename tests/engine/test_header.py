@@ -1,0 +1,72 @@
+import json
+import pickle
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from i2i_cli.engine.header import FORMAT, KEY, Header, read_header
+from i2i_cli.errors import WeightsError
+
+HEADER = Header(family="srae", image_size=32, domains=("a", "b"), step=5, config={"seed": 0})
+
+
+def test_a_header_comes_back(tmp_path: Path) -> None:
+    save_file({"x": torch.zeros(2)}, tmp_path / "w", HEADER.to_metadata())
+    assert read_header(tmp_path / "w") == HEADER
+
+
+def test_it_is_read_without_torch(tmp_path: Path) -> None:
+    save_file({"x": torch.zeros(2)}, tmp_path / "w", HEADER.to_metadata())
+    code = (
+        "import sys, pathlib; from i2i_cli.engine.header import read_header;"
+        f"print(read_header(pathlib.Path({str(tmp_path / 'w')!r})).domains, 'torch' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "('a', 'b') False"
+
+
+def kinds(folder: Path) -> dict[str, Path]:
+    """Files that are no weights, by what the error should call them."""
+    contents = {
+        "an empty file": b"",
+        "a git-lfs pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+        "an HTML or XML page": b"<!DOCTYPE html><html>" + b" " * 100,
+        "a pickle": pickle.dumps({"x": 1}),
+        "damaged or of another kind": b"\x10\0\0\0\0\0\0\0not json at all!",
+    }
+    paths = {}
+    for number, (kind, data) in enumerate(contents.items()):
+        paths[kind] = folder / str(number)
+        paths[kind].write_bytes(data)
+    paths["a zip archive"] = folder / "zip"
+    with zipfile.ZipFile(paths["a zip archive"], "w") as archive:
+        archive.writestr("data.pkl", b"x")
+    return paths
+
+
+def test_other_files_are_called_what_they_are(tmp_path: Path) -> None:
+    for kind, path in kinds(tmp_path).items():
+        with pytest.raises(WeightsError) as caught:
+            read_header(path)
+        assert kind in caught.value.message and str(path) in caught.value.message
+
+
+def test_strange_headers_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "w"
+    cases = {
+        "not one that i2i wrote": {},
+        f"reads up to {FORMAT}": {KEY: json.dumps({"format": 99})},
+        "is damaged": {KEY: json.dumps({"format": 1, "domains": ["a"], "surprise": 1})},
+        "header of": {KEY: "not json"},
+    }
+    for said, metadata in cases.items():
+        save_file({"x": torch.zeros(1)}, path, metadata)
+        with pytest.raises(WeightsError, match=said):
+            read_header(path)
+    with pytest.raises(WeightsError, match="cannot read"):
+        read_header(tmp_path / "none")

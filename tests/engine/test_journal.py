@@ -1,0 +1,23 @@
+from pathlib import Path
+
+from i2i_cli.engine.journal import Journal
+
+
+def test_lines_come_back_rounded_and_rewound(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    for step in (10, 20, 30):
+        journal.write("training", step, pixel=1 / 3, nested={"a": 2 / 3})
+    assert journal.lines()[0] == {"kind": "training", "step": 10, "pixel": 0.333333, "nested": {"a": 0.666667}}
+    journal.rewind(20)
+    assert [line["step"] for line in journal.lines()] == [10, 20]
+
+
+def test_a_line_cut_by_a_crash_is_left_out(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.write("training", 1)
+    with journal.path.open("a") as file:
+        file.write('{"kind": "trai')
+    assert len(journal.lines()) == 1
+    journal.rewind(5)
+    journal.write("training", 2)
+    assert [line["step"] for line in journal.lines()] == [1, 2]

@@ -1,0 +1,39 @@
+import pytest
+import torch
+
+from i2i_cli.models.probes import Judge, balanced_accuracy, code_probe, fit, frechet_distance
+
+
+def test_frechet_distance_of_known_normals() -> None:
+    generator = torch.Generator().manual_seed(0)
+    a = torch.randn(40_000, 3, generator=generator)
+    b = 2 * torch.randn(40_000, 3, generator=generator) + torch.tensor([1.0, 0.0, 0.0])
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance(a, b) == pytest.approx(1 + 3 * (2 - 1) ** 2, rel=0.03)
+
+
+def test_balanced_accuracy_weighs_domains_alike() -> None:
+    logits = torch.tensor([[1.0, 0.0]] * 9 + [[1.0, 0.0]])
+    assert balanced_accuracy(logits, torch.tensor([0] * 9 + [1])) == pytest.approx(0.5)
+
+
+def test_a_probe_reads_what_is_there_and_only_that() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(400) % 2
+    codes = torch.randn(400, 16, generator=generator)
+    told = codes.clone()
+    told[:, 3] += 4 * labels  # one entry tells
+    for inputs, low, high in ((told, 0.9, 1.0), (codes, 0.35, 0.65)):
+        torch.manual_seed(0)
+        probe = fit(code_probe(16, 2), inputs[:300], labels[:300], steps=100, seed=0)
+        assert low <= balanced_accuracy(probe(inputs[300:]), labels[300:]) <= high
+
+
+def test_judge_features_have_the_unit_of_the_training_images() -> None:
+    torch.manual_seed(0)
+    judge, images = Judge(2).eval(), torch.rand(300, 3, 40, 40) * 2 - 1
+    logits = judge(images)
+    judge.set_scale(images)
+    features = judge.features(images).detach()
+    assert float(features.std(0).median()) == pytest.approx(1, abs=0.01)
+    assert torch.allclose(judge.classify(features), logits, atol=1e-4)

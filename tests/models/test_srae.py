@@ -1,0 +1,174 @@
+"""SRAE against its paper: shapes, who is moved by what, and losses worked by hand."""
+
+import math
+
+import pytest
+import torch
+
+from i2i_cli.config import updated
+from i2i_cli.errors import ConfigError
+from i2i_cli.models.family import Batch, Context
+from i2i_cli.models.srae import FAMILY, SRAE, NetworksConfig, ObjectiveConfig, SRAEObjective
+from i2i_cli.models.srae.networks import Gaussian
+from i2i_cli.models.srae.objective import _crop, _kl
+
+PAPER = FAMILY.recipes["paper"]
+
+
+def objective(recipe: str = "default", **changes) -> SRAEObjective:
+    tables = FAMILY.recipes[recipe]
+    settings = updated(updated(ObjectiveConfig(), tables.get("objective", {})), {"perceptual": "none", **changes})
+    torch.manual_seed(0)
+    return SRAEObjective(SRAE(updated(NetworksConfig(), tables.get("networks", {})), 32, 2), settings)
+
+
+def batch() -> Batch:
+    return Batch(
+        torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1, torch.tensor([0, 1, 0, 1])
+    )
+
+
+def context(step: int = 5000) -> Context:
+    return Context(step=step, generator=torch.Generator().manual_seed(7))
+
+
+@pytest.mark.parametrize("size", [32, 64, 128, 256])
+@pytest.mark.parametrize("num_domains", [2, 5])
+def test_shapes_at_every_size(size: int, num_domains: int) -> None:
+    config = NetworksConfig(width=16, min_width=8, content_channels=6, domain_channels=3)
+    model = SRAE(config, size, num_domains)
+    codes = model.encode(torch.zeros(2, 3, size, size))
+    assert codes.content.shape == (2, 6, 8, 8) and codes.domain.shape == (2, 3)
+    assert model.decode(*codes).shape == (2, 3, size, size)
+
+
+def test_default_networks_have_their_stated_size() -> None:
+    model = SRAE(NetworksConfig(), 64, 2)
+    assert sum(p.numel() for p in model.encoder.parameters()) == 1_430_448
+    assert sum(p.numel() for p in model.decoder.parameters()) == 1_017_555
+
+
+def test_sizes_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ConfigError, match="image size 48"):
+        SRAE(NetworksConfig(), 48, 2)
+    with pytest.raises(ConfigError, match="content_size = 7"):
+        NetworksConfig(content_size=7)
+
+
+def test_the_content_means_carry_no_instance_statistics_by_default() -> None:
+    model = SRAE(NetworksConfig(), 32, 2)
+    content = model.encode(batch().images).content
+    assert content.mean((2, 3)).abs().max() < 1e-4
+    assert (content.var((2, 3), unbiased=False) - 1).abs().max() < 1e-2
+
+
+def test_sampling_multiplies_by_sigma() -> None:
+    generator = torch.Generator().manual_seed(0)
+    found = Gaussian(torch.full((100_000,), 2.0), torch.full((100_000,), 3.0)).sample(generator)
+    assert float(found.mean()) == pytest.approx(2.0, abs=0.05)
+    assert float(found.std()) == pytest.approx(3.0, abs=0.05)
+
+
+def test_entropy_term_by_hand() -> None:
+    logits = torch.log(torch.tensor([[0.5, 0.5], [0.9, 0.1]]))
+    entropy = (math.log(2) - 0.9 * math.log(0.9) - 0.1 * math.log(0.1)) / 2
+    assert float(objective()._negative_entropy(logits)) == pytest.approx(-entropy / math.log(2), rel=1e-5)
+    assert float(objective("paper")._negative_entropy(logits)) == pytest.approx(-entropy / 2, rel=1e-5)
+
+
+def test_kl_by_hand() -> None:
+    code = Gaussian(torch.tensor([1.0, 0.0]), torch.tensor([1.0, 2.0]))
+    assert float(_kl(code)) == pytest.approx((0.5 * 1 + 0.5 * (4 - 2 * math.log(2) - 1)) / 2)
+    assert float(_kl(Gaussian(torch.ones(2), 0.7))) == 0
+
+
+def test_the_critics_see_detached_codes_of_the_same_step() -> None:
+    trained = objective(domain_critic=True)
+    now = context()
+    trained.autoencoder_loss(batch(), now)
+    loss = torch.stack(list(trained.latent_loss(batch(), now).values())).sum()
+    gradients = torch.autograd.grad(loss, list(trained.model.parameters()), allow_unused=True)
+    assert all(gradient is None for gradient in gradients)
+
+
+def reaches(term: str, trained: SRAEObjective) -> set[str]:
+    """Which parts of the model `term` moves."""
+    terms = trained.autoencoder_loss(batch(), context())
+    names, parameters = zip(*trained.model.named_parameters(), strict=True)
+    gradients = torch.autograd.grad(terms[term], parameters, allow_unused=True)
+    moved = {name for name, gradient in zip(names, gradients, strict=True) if gradient is not None and gradient.any()}
+    return {".".join(name.split(".")[:2]) for name in moved}
+
+
+def test_the_paper_moves_each_stream_by_its_own_loss_alone() -> None:
+    trained = objective("paper", domain_critic=True, weights={"pixel": 1.0})
+    assert reaches("content_entropy", trained) == {"encoder.content_stream"}
+    assert reaches("domain_stream", trained) == {"encoder.domain_stream"}
+    everything = {"encoder.trunk", "encoder.content_stream", "encoder.domain_stream", "decoder.layers"}
+    assert reaches("pixel", trained) == everything
+
+
+def test_the_default_lets_the_latent_terms_reach_the_trunk() -> None:
+    assert reaches("content_entropy", objective()) == {"encoder.trunk", "encoder.content_stream"}
+
+
+def test_a_step_against_the_entropy_term_raises_the_critic_s_entropy() -> None:
+    trained = objective("paper")
+    for parameter in trained.content_critic.parameters():
+        parameter.data.mul_(4)
+    before = trained.autoencoder_loss(batch(), context())["content_entropy"]
+    stream = list(trained.model.encoder.content_stream.parameters())
+    gradients = torch.autograd.grad(before, stream)
+    with torch.no_grad():
+        for parameter, gradient in zip(stream, gradients, strict=True):
+            parameter.sub_(0.02 * gradient / gradient.norm().clamp_min(1e-8))
+    assert trained.autoencoder_loss(batch(), context())["content_entropy"] < before
+
+
+@pytest.mark.parametrize(
+    ("critic", "terms"), [(False, {"content_critic"}), (True, {"content_critic", "domain_critic"})]
+)
+def test_the_two_variants_of_figure_1(critic: bool, terms: set[str]) -> None:
+    trained = objective("paper", domain_critic=critic)
+    assert ("domain_stream" in trained.autoencoder_weights(0)) is critic
+    assert trained.latent_weights(0).keys() == terms
+    assert (trained.domain_critic is not None) is critic
+
+
+def test_the_paper_recipe_has_no_term_that_the_paper_lacks() -> None:
+    trained = objective("paper", perceptual="random", domain_critic=True)
+    assert trained.autoencoder_weights(0).keys() == {"perceptual", "content_entropy", "domain_stream"}
+
+
+def test_the_entropy_term_is_ramped_by_the_absolute_step() -> None:
+    trained = objective(entropy_ramp=100)
+    assert trained.autoencoder_weights(49)["content_entropy"] == pytest.approx(0.15)
+    assert trained.autoencoder_weights(99) == trained.autoencoder_weights(10_000)
+
+
+def test_the_image_critic_enters_late() -> None:
+    trained = objective(adversarial_start=10, weights={"adversarial": 0.1})
+    assert "adversarial" not in trained.autoencoder_weights(9) and "adversarial" in trained.autoencoder_weights(10)
+    image_turns = [turn for turn in trained.turns() if turn.name == "image_critic"]
+    assert [turn.weights(9) for turn in image_turns] == [{}, {}]
+    assert [turn.every for turn in image_turns] == [1, 16]
+
+
+def test_crops_stay_inside_and_cover_the_image() -> None:
+    places = {(rows.start, columns.start) for rows, columns in (_crop(step, 8, 0.5) for step in range(200))}
+    assert places == {(y, x) for y in range(5) for x in range(5)}
+    assert all(
+        rows.stop <= 8 and rows.stop - rows.start == 4 for rows, _ in (_crop(step, 8, 0.5) for step in range(50))
+    )
+    assert _crop(3, 8, 1.0) == (slice(0, 8), slice(0, 8))
+
+
+def test_settings_are_checked() -> None:
+    for changes in (
+        {"perceptual_distance": "far"},
+        {"critic_steps": 0},
+        {"weights": {"kl": -1.0}},
+        {"perceptual_crop": 0.0},
+    ):
+        with pytest.raises(ConfigError):
+            updated(ObjectiveConfig(), changes)

@@ -1,0 +1,101 @@
+"""The rules of the house, read off the source."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import i2i_cli
+
+PACKAGE = Path(i2i_cli.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+ALLOWED = {
+    "cli": {"cli", "jobs", "errors", "config", "engine", "i2i_cli"},
+    "jobs": {"jobs", "engine", "data", "models", "errors", "config", "files", "i2i_cli"},
+    "engine": {"engine", "models", "errors", "config", "files"},
+    "data": {"data", "models", "errors", "config", "files"},
+    "models": {"models", "errors", "config"},
+    "config": {"errors"},
+    "files": {"errors"},
+    "errors": set(),
+}
+TOLD_BY_THE_BASE = {"forward", "note", "decoding", "training", "scored"}
+"""Methods that override a documented one (torch's, or `Observer`'s)."""
+
+MAX_FILE_LINES = 250
+MAX_FUNCTION_LINES = 40
+
+
+def floor_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(tree: ast.AST) -> list[tuple[str, ast.stmt]]:
+    found: list[tuple[str, ast.stmt]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append((node.module or "", node))
+    return found
+
+
+def top_level(tree: ast.Module) -> list[str]:
+    return [name for statement in tree.body for name, _ in imports(statement) if not is_type_checking(statement)]
+
+
+def is_type_checking(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.If) and isinstance(statement.test, ast.Name) and statement.test.id == "TYPE_CHECKING"
+    )
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_module_obeys_the_rules(path: Path) -> None:
+    tree, floor = parsed(path), floor_of(path)
+    names = [name for name, _ in imports(tree)]
+    if floor in ALLOWED:
+        ours = {[*name.split("."), ""][1] or "i2i_cli" for name in names if name.split(".")[0] == "i2i_cli"}
+        assert ours <= ALLOWED[floor], f"{floor} imports {ours - ALLOWED[floor]}"
+    if floor != "cli":
+        assert not {name.split(".")[0] for name in names} & {"typer", "rich", "click"}
+    else:
+        assert not {name.split(".")[0] for name in top_level(tree)} & {"torch", "torchvision", "numpy", "click"}
+    assert "pickle" not in names
+    if path.name != "perceptual.py":
+        assert not [name for name in names if name.startswith("torchvision.models")]
+    for one, other in (("srae", "dual"), ("dual", "srae")):
+        if one in path.parts:
+            assert not [name for name in names if other in name.split(".")]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_module_is_short_and_documented(path: Path) -> None:
+    tree = parsed(path)
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_FILE_LINES
+    assert ast.get_docstring(tree), "a module says what it is for"
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    nested = {node for function in functions for node in ast.walk(function) if node is not function}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            public = not node.name.startswith("_") and node.name not in TOLD_BY_THE_BASE
+            assert not public or node in nested or ast.get_docstring(node), f"{node.name} has no docstring"
+        if isinstance(node, ast.FunctionDef):
+            body_start = node.body[1] if ast.get_docstring(node) and node.body[1:] else node.body[0]
+            length = (node.end_lineno or 0) - body_start.lineno + 1
+            assert length <= MAX_FUNCTION_LINES, f"{node.name} has {length} lines"
+
+
+def test_nothing_prints_outside_the_top_floor() -> None:
+    for path in MODULES:
+        if floor_of(path) != "cli":
+            called = [
+                node.func.id
+                for node in ast.walk(parsed(path))
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            ]
+            assert not {"print", "exit", "input"} & set(called), path
