@@ -89,7 +89,8 @@ def read_header(path: Path) -> Header:
 def _kind_of(path: Path) -> str:
     """What a file that is no weights file seems to be, by its first bytes."""
     try:
-        start = path.open("rb").read(64)
+        with path.open("rb") as file:
+            start = file.read(64)
     except OSError:
         return "unreadable"
     if not start:

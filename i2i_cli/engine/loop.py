@@ -161,7 +161,12 @@ class Loop:
             state: dict[int, dict[str, Tensor]] = {}
             for name, tensor in _below(f"optimiser.{turn}.", tensors).items():
                 index, key = name.split(".")
-                state.setdefault(int(index), {})[key] = tensor
+                parameter = self._parameters[turn][int(index)]
+                # Files hold plain strides; the fused optimiser wants those of the parameter.
+                same_shape = tensor.shape == parameter.shape
+                state.setdefault(int(index), {})[key] = (
+                    torch.empty_like(parameter).copy_(tensor) if same_shape else tensor
+                )
             optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
         self.step = step
 

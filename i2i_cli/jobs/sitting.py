@@ -70,20 +70,24 @@ class Sitting:
         """Train until the run's end, or until `should_stop()`; then save."""
         self.folder.journal.write("sitting", self.loop.step, **self._facts())
         saved = last = time.monotonic()
-        while self.share() < 1 and not should_stop():
+        finished = False
+        while not finished and not should_stop():
             self._advance()
             now = time.monotonic()
             self.seconds, last = self.seconds + now - last, now
-            if self.loop.step % LOG_EVERY == 0:
+            finished = self.share() >= 1
+            sample = finished or _is_due(self.loop.step, first=50, widest=2000)
+            score = finished or _is_due(self.loop.step, first=500, widest=4000)
+            if sample or score or self.loop.step % LOG_EVERY == 0:
+                # Reading the losses first: weights that have diverged are neither judged nor saved.
                 self._log()
-                if now - saved > 60 * self.config.training.checkpoint_minutes:
+                if sample:
+                    self._sample()
+                if score:
+                    self._score()
+                if now - saved > 60 * self.config.training.checkpoint_minutes and not finished:
                     self._save()
                     saved = now
-            self._look()
-        finished = self.share() >= 1
-        if finished:
-            self._score()
-            self._sample()
         self._log()
         self._save(finished)
         return TrainingResult(
@@ -118,13 +122,6 @@ class Sitting:
         if terms:
             self.folder.journal.write("training", self.loop.step, images_per_second=self.images_per_second, **terms)
             self.observer.training(self.loop.step, min(1.0, self.share()), self.images_per_second, terms)
-
-    def _look(self) -> None:
-        """Samples and held-out figures, at intervals that grow with the run."""
-        if _is_due(self.loop.step, first=50, widest=2000):
-            self._sample()
-        if _is_due(self.loop.step, first=500, widest=4000):
-            self._score()
 
     def _keep_codes(self) -> None:
         model = self.loop.averaged.eval()

@@ -62,7 +62,9 @@ def fit(network: nn.Module, inputs: Tensor, labels: Tensor, *, steps: int, seed:
     Args:
         inputs: (n, ...), on the device to train on.
         labels: (n,) on the CPU.
+        steps: the most that are taken; a few dozen images need, and get, fewer.
     """
+    steps = min(steps, 60 + len(labels) // 3)
     generator = torch.Generator().manual_seed(seed)
     weights = (1.0 / labels.bincount().clamp_min(1).float())[labels]
     optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=1e-2)

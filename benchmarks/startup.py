@@ -1,0 +1,57 @@
+"""Start-up of the command line, as ratios to plain references run in turn.
+
+    python benchmarks/startup.py
+
+`i2i --help` against a bare typer app with as many commands; `i2i translate` of one image against
+`import torch`. Needs weights: `-w` is the first argument, else those that `i2i` would use.
+"""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+
+ROUNDS = 7
+
+BARE = """
+import typer
+app = typer.Typer(rich_markup_mode=None)
+for name in ("train", "translate", "swap-domain", "demo", "doctor", "weights"):
+    app.command(name)(lambda a: None)
+app(["--help"])
+"""
+
+
+def seconds(command: list[str]) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def compare(name: str, ours: list[str], reference_name: str, reference: list[str]) -> None:
+    """Run both in turn (A B A B) and print the medians and their ratio."""
+    times = [(seconds(ours), seconds(reference)) for _ in range(ROUNDS)]
+    a, b = (statistics.median(column) for column in zip(*times, strict=True))
+    print(f"{name}: {a:.2f} s, {reference_name}: {b:.2f} s, ratio {a / b:.2f} (median of {ROUNDS})")  # noqa: T201
+
+
+def main() -> None:
+    i2i = [sys.executable, "-m", "i2i_cli"]
+    compare("i2i --help", [*i2i, "--help"], "bare typer app --help", [sys.executable, "-c", BARE])
+    weights = ["-w", sys.argv[1]] if len(sys.argv) > 1 else []
+    with tempfile.TemporaryDirectory() as folder:
+        image = Path(folder, "a.png")
+        Image.new("RGB", (64, 64), "teal").save(image)
+        from i2i_cli.jobs.publishing import domains_of
+
+        domain = domains_of(sys.argv[1] if weights else None)[0]
+        command = [*i2i, "translate", str(image), "--to", domain, "--force", *weights]
+        compare("i2i translate", command, "import torch", [sys.executable, "-c", "import torch"])
+
+
+if __name__ == "__main__":
+    main()

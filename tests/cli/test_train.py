@@ -1,0 +1,91 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from i2i_cli.cli import app
+
+RUNNER = CliRunner()
+TINY = ["--image-size", "32", "--batch-size", "4", "--perceptual", "none", "--device", "cpu", "--precision", "fp32"]
+TINY += ["--set", "networks.width=16", "--set", "networks.min_width=8"]
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_from_a_folder_to_a_translation(domains: Path, photo: Path) -> None:
+    result = RUNNER.invoke(app, ["train", str(domains), "--steps", "3", *TINY])
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == "runs/shapes\n"
+    assert "run: runs/shapes" in result.stderr and "step 3, held out: reconstruction L1" in result.stderr
+    assert RUNNER.invoke(app, ["translate", str(photo), "--to", "square"]).exit_code == 0
+    again = RUNNER.invoke(app, ["train", str(domains), "--steps", "3", "--json", *TINY])
+    found = json.loads(again.stdout)
+    assert found["run"] == "runs/shapes-2" and found["step"] == 3 and "judged" in found["figures"]
+
+
+def test_resume_needs_no_other_flag_and_takes_few(domains: Path) -> None:
+    RUNNER.invoke(app, ["train", str(domains), "--steps", "2", "--name", "x", *TINY])
+    finished = RUNNER.invoke(app, ["train", "--resume", "runs/x"])
+    assert finished.exit_code == 2 and "finished at step 2" in finished.stderr
+    assert RUNNER.invoke(app, ["train", "--resume", "runs/x", "--steps", "4"]).exit_code == 0
+    longer = RUNNER.invoke(app, ["train", "--resume", "runs/x", "--set", "training.steps=5"])
+    assert "finished at step 5" in longer.stderr
+    other = RUNNER.invoke(app, ["train", str(domains), "--resume", "runs/x"])
+    assert other.exit_code == 2 and "goes on with a run as it is" in other.stderr
+
+
+def test_minutes_take_the_place_of_steps(domains: Path) -> None:
+    result = RUNNER.invoke(app, ["train", str(domains), "--minutes", "0.01", "--name", "x", *TINY])
+    assert result.exit_code == 0, result.stderr
+    assert "steps = 0\nminutes = 0.01" in Path("runs/x/config.toml").read_text()
+
+
+def test_a_run_s_own_config_trains_the_same_again(domains: Path) -> None:
+    RUNNER.invoke(app, ["train", str(domains), "--steps", "2", "--name", "x", "--flip", *TINY])
+    again = RUNNER.invoke(app, ["train", "--config", "runs/x/config.toml", "--name", "y"])
+    assert again.exit_code == 0, again.stderr
+    assert Path("runs/x/config.toml").read_text() == Path("runs/y/config.toml").read_text()
+    assert Path("runs/x/model.safetensors").read_bytes() == Path("runs/y/model.safetensors").read_bytes()
+
+
+def test_without_data_it_trains_on_the_built_in_set_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    import i2i_cli.jobs.training as training
+    from i2i_cli.data.glyphs import draw_factors  # noqa: F401  # the quick stand-in below draws fewer
+
+    def draw(root: Path) -> None:
+        from PIL import Image
+
+        for domain in ("filled", "outline"):
+            (root / domain).mkdir(parents=True, exist_ok=True)
+            for i in range(8):
+                Image.new("RGB", (32, 32), (i * 20, 0, 0)).save(root / domain / f"{i}.png")
+
+    monkeypatch.setattr(training, "draw_styles", draw)
+    result = RUNNER.invoke(app, ["train", "--steps", "1", *TINY])
+    assert result.exit_code == 0, result.stderr
+    assert "training on the built-in glyph styles" in result.stderr and result.stdout == "runs/glyphs\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--set", "objective.weights.pixle=2"], "did you mean 'objective.weights.pixel'?"),
+        (["--set", "pixel=2"], "did you mean 'objective.weights.pixel'?"),
+        (["--recipe", "papr"], "did you mean 'paper'?"),
+        (["--image-size", "48"], "image size 48"),
+        (["--perceptual", "imagnet"], "neither a file nor a choice"),
+        (["--config", "none.toml"], "cannot read the config none.toml"),
+        (["--precision", "fp8"], "no precision is called 'fp8'"),
+        (["--steps", "0"], "are no training"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_before_a_run_is_made(
+    domains: Path, words: list[str], said: str
+) -> None:
+    result = RUNNER.invoke(app, ["train", str(domains), *words])
+    assert result.exit_code == 2 and said in result.stderr
+    assert not Path("runs").exists()

@@ -1,0 +1,143 @@
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from i2i_cli.cli import app
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def here(tmp_path: Path, run: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a finished run, and `photo.jpg`."""
+    shutil.copytree(run, tmp_path / "runs" / "shapes")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def translate(*words: str, code: int = 0, stdin: bytes | None = None):
+    result = RUNNER.invoke(app, ["translate", *words], input=stdin)
+    assert result.exit_code == code, result.stderr
+    return result
+
+
+def size(path: Path | str) -> tuple[int, int]:
+    with Image.open(path) as image:
+        image.load()
+        return image.size
+
+
+def test_the_card_s_command_works(here: Path) -> None:
+    result = translate("photo.jpg", "--to", "disc")
+    assert result.stdout == "photo-disc.png\n"
+    assert size("photo-disc.png") == (200, 120)
+    assert result.stderr == "weights: runs/shapes/model.safetensors (srae, 32 px, disc, square, step 6)\n"
+
+
+def test_several_targets_and_samples(here: Path) -> None:
+    lines = translate("photo.jpg", "--to", "disc", "--to", "square", "--samples", "2").stdout.splitlines()
+    assert lines == ["photo-disc-1.png", "photo-disc-2.png", "photo-square-1.png", "photo-square-2.png"]
+    assert all(Path(line).is_file() for line in lines)
+
+
+def test_like_needs_no_to(here: Path, domains: Path) -> None:
+    assert translate("photo.jpg", "--like", str(domains / "disc" / "01.png")).stdout == "photo-01.png\n"
+    assert (
+        translate("photo.jpg", "--like", "photo.jpg", "--to", "square", "--size", "model").stdout
+        == "photo-square.png\n"
+    )
+    assert size("photo-square.png") == (32, 19)
+
+
+def test_json_is_one_object_a_line(here: Path) -> None:
+    lines = translate("photo.jpg", "--to", "disc", "--to", "square", "--json").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"input": "photo.jpg", "to": name, "output": f"photo-{name}.png"} for name in ("disc", "square")
+    ]
+
+
+def test_a_folder_is_mirrored_and_one_bad_image_does_not_stop_the_rest(here: Path, domains: Path) -> None:
+    (domains / "disc" / "07.png").write_bytes(b"junk")
+    result = translate(str(domains), "-r", "--to", "square", "-o", "out", code=1)
+    assert len(result.stdout.splitlines()) == 31
+    assert size("out/square/03-square.png") == (40, 36)
+    assert result.stderr.count("07.png") == 1 and "1 of 32 images failed" in result.stderr
+    assert not Path("out/disc/07-square.png").exists()
+
+
+def test_nothing_is_overwritten_unasked(here: Path) -> None:
+    Path("photo-disc.png").write_text("mine")
+    result = translate("photo.jpg", "--to", "disc", code=1)
+    assert Path("photo-disc.png").read_text() == "mine" and "--force" in result.stderr
+    assert translate("photo.jpg", "--to", "disc", "--skip-existing").stdout == ""
+    assert Path("photo-disc.png").read_text() == "mine"
+    translate("photo.jpg", "--to", "disc", "--force")
+    assert size("photo-disc.png") == (200, 120)
+
+
+def test_skip_existing_fills_what_is_missing(here: Path) -> None:
+    Path("photo-disc.png").write_text("mine")
+    translate("photo.jpg", "--to", "disc", "--to", "square", "--skip-existing")
+    assert Path("photo-disc.png").read_text() == "mine" and size("photo-square.png") == (200, 120)
+
+
+def test_pipes(here: Path) -> None:
+    command = [sys.executable, "-m", "i2i_cli", "translate", "-", "--to", "disc"]
+    found = subprocess.run(command, input=Path("photo.jpg").read_bytes(), capture_output=True, cwd=here)
+    assert found.returncode == 0, found.stderr
+    with Image.open(io.BytesIO(found.stdout)) as image:
+        assert image.format == "PNG" and image.size == (200, 120)
+    to_stdout = subprocess.run([*command[:4], "photo.jpg", "--to", "disc", "-o", "-"], capture_output=True, cwd=here)
+    assert to_stdout.stdout == found.stdout
+    to_file = subprocess.run(
+        [*command, "-o", "x.webp"], input=Path("photo.jpg").read_bytes(), capture_output=True, cwd=here
+    )
+    assert to_file.stdout == b"x.webp\n" and size(here / "x.webp") == (200, 120)
+    bad = subprocess.run(command, input=b"not an image", capture_output=True, cwd=here)
+    assert bad.returncode == 1 and bad.stdout == b"" and b"error: stdin: not an image" in bad.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["photo.jpg"], 2, "nothing to translate to"),
+        (["photo.jpg", "--to", "disk"], 2, "did you mean 'disc'?"),
+        (["photo.jpg", "--to", "disc", "-w", "shaeps"], 2, "did you mean 'shapes'?"),
+        (["none.jpg", "--to", "disc"], 1, "none.jpg: no such file"),
+        ([".", "--to", "disc"], 2, "add -r"),
+        (["photo.jpg", "--to", "disc", "--size", "big"], 2, "--size 'big'"),
+        (["photo.jpg", "--like", "photo.jpg", "--samples", "2"], 2, "--like is one target"),
+        (["photo.jpg", "--to", "disc", "--samples", "99"], 2, "15 codes"),
+        (["photo.jpg", "--to", "disc", "-o", "-", "--json"], 2, "--json"),
+        (["photo.jpg", "--to", "disc", "-o", "photo.jpg"], 2, "take the place of its input"),
+        (["photo.jpg", "--to", "disc", "--device", "cuda:77"], 1, "no cuda:77 here"),
+    ],
+)
+def test_bad_input_gets_one_clear_sentence(here: Path, words: list[str], code: int, said: str) -> None:
+    before = set(here.rglob("*"))
+    result = translate(*words, code=code)
+    assert said in result.stderr and "Traceback" not in result.stderr
+    assert result.stdout == "" and set(here.rglob("*")) == before
+
+
+def test_frames_are_mentioned(here: Path) -> None:
+    frames = [Image.new("RGB", (9, 9), colour) for colour in ("red", "blue")]
+    frames[0].save("a.gif", save_all=True, append_images=frames[1:])
+    assert "a.gif: first of 2 frames" in translate("a.gif", "--to", "disc").stderr
+
+
+def test_translating_imports_no_torchvision(here: Path) -> None:
+    code = (
+        "import sys; from i2i_cli.cli import app\n"
+        "try: app(['translate', 'photo.jpg', '--to', 'disc'])\nexcept SystemExit: pass\n"
+        "print([name for name in ('torchvision', 'matplotlib') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=here, check=True)
+    assert found.stdout.splitlines() == ["photo-disc.png", "[]"]

@@ -1,0 +1,47 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from i2i_cli.cli import app
+from i2i_cli.jobs import publishing
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(run, tmp_path / "runs" / "shapes")
+    monkeypatch.setattr(publishing, "shipped_folder", lambda: tmp_path / "none")
+    monkeypatch.chdir(tmp_path)
+
+
+def test_list() -> None:
+    lines = RUNNER.invoke(app, ["weights", "list"]).stdout.splitlines()
+    assert lines[0].split() == ["name", "family", "size", "step", "domains"]
+    assert lines[1].split() == ["shapes", "srae", "32", "px", "6", "disc,", "square"]
+    (entry,) = [json.loads(line) for line in RUNNER.invoke(app, ["weights", "list", "--json"]).stdout.splitlines()]
+    assert entry["name"] == "shapes" and entry["domains"] == ["disc", "square"] and not entry["shipped"]
+
+
+def test_show_is_the_model_card() -> None:
+    assert RUNNER.invoke(app, ["weights", "show"]).stdout.strip() == Path("runs/shapes/README.md").read_text().strip()
+    assert json.loads(RUNNER.invoke(app, ["weights", "show", "shapes", "--json"]).stdout)["step"] == 6
+
+
+def test_check_names_each_bad_one() -> None:
+    assert RUNNER.invoke(app, ["weights", "check"]).stdout == "runs/shapes/model.safetensors: sound\n"
+    Path("runs/bad").mkdir()
+    Path("runs/bad/model.safetensors").write_bytes(b"junk" * 100)
+    result = RUNNER.invoke(app, ["weights", "check"])
+    assert result.exit_code == 1 and "runs/bad" in result.stderr and "shapes" in result.stdout
+    assert RUNNER.invoke(app, ["weights", "check", "shapes"]).exit_code == 0
+    assert "unusable" in RUNNER.invoke(app, ["weights", "list"]).stdout
+
+
+def test_nothing_here(tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "runs")
+    result = RUNNER.invoke(app, ["weights", "list"])
+    assert result.exit_code == 0 and result.stdout == "" and "i2i train" in result.stderr

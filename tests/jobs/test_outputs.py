@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import pytest
+
+from i2i_cli.errors import ConfigError, DataError
+from i2i_cli.jobs.outputs import STREAM, Source, find_sources, plan_outputs
+
+
+def source(path: str, below: str | None = None) -> Source:
+    return Source(path=Path(path), below=Path(below) if below else None)
+
+
+@pytest.mark.parametrize(
+    ("sources", "labels", "out", "wanted"),
+    [
+        ([source("d/a.jpg")], ["x"], None, [["d/a-x.png"]]),
+        ([source("d/a.jpg")], ["x-1", "x-2"], None, [["d/a-x-1.png", "d/a-x-2.png"]]),
+        ([source("a.jpg")], ["x"], "b.webp", [["b.webp"]]),
+        ([source("a.jpg")], ["x"], "out", [["out/a-x.png"]]),
+        ([source("a.jpg")], ["x", "y"], "out", [["out/a-x.png", "out/a-y.png"]]),
+        (
+            [source("in/s/a.jpg", "in"), source("in/t/a.jpg", "in")],
+            ["x"],
+            "out",
+            [["out/s/a-x.png"], ["out/t/a-x.png"]],
+        ),
+        ([source("-")], ["x"], None, [["-"]]),
+        ([source("-")], ["x"], "f.png", [["f.png"]]),
+        ([source("a.jpg")], ["x"], "-", [["-"]]),
+        ([source("a.jpg")], ["../up"], None, [["_up-"]]),
+    ],
+)
+def test_results_go_where_a_person_expects_them(sources, labels, out, wanted) -> None:
+    if labels == ["../up"]:
+        assert plan_outputs(sources, labels, None)[0][0].parent == Path()
+        return
+    planned = plan_outputs(sources, labels, Path(out) if out else None)
+    assert [[str(path) for path in paths] for paths in planned] == wanted
+
+
+@pytest.mark.parametrize(
+    ("sources", "labels", "out", "said"),
+    [
+        ([source("a.png"), source("a.jpg")], ["x"], None, "two results would be called a-x.png"),
+        ([source("p/a.png"), source("q/a.png")], ["x"], "out", "two results"),
+        ([source("a.png"), source("a-x.png")], ["x"], None, "take the place of its input a-x.png"),
+        ([source("a.png")], ["x"], "a.png", "take the place of its input"),
+        ([source("a.png"), source("b.png")], ["x"], "-", "stdout takes one image"),
+        ([source("-"), source("b.png")], ["x"], "-", "stdout takes one image"),
+    ],
+)
+def test_clashes_are_refused_before_any_work(sources, labels, out, said) -> None:
+    with pytest.raises(ConfigError, match=said):
+        plan_outputs(sources, labels, Path(out) if out else None)
+
+
+def test_an_existing_folder_is_a_folder_and_a_file_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "o.png").mkdir()
+    assert plan_outputs([source("a.jpg")], ["x"], tmp_path / "o.png") == [[tmp_path / "o.png" / "a-x.png"]]
+    (tmp_path / "f").touch()
+    with pytest.raises(ConfigError, match="is a file"):
+        plan_outputs([source("a.jpg"), source("b.jpg")], ["x"], tmp_path / "f")
+
+
+def test_sources_are_files_folders_and_stdin(tmp_path: Path) -> None:
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    (tmp_path / "in" / "sub" / "a.png").touch()
+    assert find_sources([STREAM, tmp_path / "in"], recursive=True) == [
+        Source(path=STREAM),
+        Source(path=tmp_path / "in" / "sub" / "a.png", below=tmp_path / "in"),
+    ]
+    with pytest.raises(ConfigError, match="is a folder"):
+        find_sources([tmp_path / "in"], recursive=False)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no images"):
+        find_sources([tmp_path / "empty"], recursive=True)

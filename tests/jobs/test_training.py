@@ -1,0 +1,201 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from safetensors.torch import load_file
+
+from i2i_cli.engine.header import read_header
+from i2i_cli.errors import ConfigError, DataError, I2IError, WeightsError
+from i2i_cli.jobs.observer import Observer
+from i2i_cli.jobs.run_config import run_config
+from i2i_cli.jobs.sitting import _is_due
+from i2i_cli.jobs.training import resume, train
+
+
+class Notes(Observer):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def stopping_after(steps: int):
+    """A `should_stop` that lets `steps` steps be taken."""
+    asked = iter(range(steps + 1))
+    return lambda: next(asked) == steps
+
+
+def journal(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+
+
+def test_a_run_folder_explains_itself(run: Path) -> None:
+    assert {path.name for path in run.iterdir()} == {
+        "README.md", "best.safetensors", "config.toml", "journal.jsonl", "model.safetensors", "samples",
+        "state.safetensors",
+    }  # fmt: skip
+    config = tomllib.loads((run / "config.toml").read_text())
+    assert config["networks"]["width"] == 16 and config["family"] == "srae"
+    card = (run / "README.md").read_text()
+    assert "| disc |" in card and "i2i translate" in card and "taken for the target" in card
+    with Image.open(run / "samples" / "latest.png") as sheet:
+        assert sheet.width > 4 * 64 and sheet.height > 100
+    lines = journal(run)
+    assert [line["kind"] for line in lines] == ["sitting", "training", "held-out"]
+    assert {"pixel", "content_critic", "images_per_second"} <= lines[1].keys()
+
+
+def test_the_header_needs_no_flag_beside_it(run: Path) -> None:
+    header = read_header(run / "model.safetensors")
+    assert header.domains == ("disc", "square") and header.step == 6 and header.finished
+    assert header.trained_on == {"data": "shapes", "images": {"disc": 15, "square": 15}}
+    assert set(header.figures) >= {"reconstruction_l1", "leak_means", "leak_noisy", "judged", "mean_frechet", "pair_l1"}
+    assert header.perceptual == "none"
+
+
+@pytest.mark.parametrize("recipe", ["default", "paper"])
+def test_stopping_and_resuming_gives_the_same_bytes(tiny: dict, tmp_path: Path, recipe: str) -> None:
+    tiny = {**tiny, "recipe": recipe}
+    if recipe == "paper":
+        tiny["objective"] = {"critic_width": 8, "perceptual": "none", "weights": {"pixel": 1.0}}
+    train(run_config(tiny), tmp_path / "whole")
+    stopped = train(run_config(tiny), tmp_path / "halved", should_stop=stopping_after(3))
+    assert (stopped.step, stopped.finished) == (3, False)
+    assert not read_header(tmp_path / "halved" / "model.safetensors").finished
+    resumed = resume(tmp_path / "halved")
+    assert (resumed.step, resumed.finished) == (6, True)
+    for name in ("state.safetensors", "model.safetensors"):
+        whole, halved = (load_file(tmp_path / run / name) for run in ("whole", "halved"))
+        assert whole.keys() == halved.keys()
+        assert all(whole[key].equal(halved[key]) for key in whole), name
+
+
+def test_a_finished_run_can_be_trained_longer(tiny: dict, tmp_path: Path) -> None:
+    train(run_config(tiny), tmp_path / "run")
+    with pytest.raises(ConfigError, match="finished at step 6") as caught:
+        resume(tmp_path / "run")
+    assert "--steps 12" in caught.value.hint
+    assert resume(tmp_path / "run", {"training": {"steps": 8}}).step == 8
+    assert [line["step"] for line in journal(tmp_path / "run") if line["kind"] == "sitting"] == [0, 6]
+
+
+def test_nothing_is_trained_over_and_nothing_resumed_that_is_not_there(tiny: dict, tmp_path: Path, run: Path) -> None:
+    with pytest.raises(ConfigError, match="exists already") as caught:
+        train(run_config(tiny), run)
+    assert "--resume" in caught.value.hint
+    with pytest.raises(ConfigError, match="no run to resume"):
+        resume(tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_other_data_cannot_be_resumed_on(tiny: dict, tmp_path: Path, domains: Path) -> None:
+    train(run_config(tiny), tmp_path / "run", should_stop=stopping_after(2))
+    (domains / "third").mkdir()
+    Image.new("RGB", (40, 40)).save(domains / "third" / "x.png")
+    with pytest.raises(WeightsError, match="does not fit this run's config or data"):
+        resume(tmp_path / "run")
+
+
+def test_init_takes_the_networks_of_another_run(tiny: dict, tmp_path: Path, run: Path) -> None:
+    still = {**tiny, "training": {**tiny["training"], "steps": 1, "learning_rate": 1e-9}}
+    train(run_config(still), tmp_path / "new", init=run / "model.safetensors")
+    before, after = (load_file(folder / "model.safetensors") for folder in (run, tmp_path / "new"))
+    assert all(before[key].allclose(after[key], atol=1e-5) for key in before if "kept_codes" not in key)
+    wider = {**tiny, "networks": {**tiny["networks"], "width": 24}}
+    with pytest.raises(WeightsError, match="other networks"):
+        train(run_config(wider), tmp_path / "wider", init=run / "model.safetensors")
+    assert not (tmp_path / "wider").exists()
+
+
+def test_bad_images_are_named_and_left_out(tiny: dict, tmp_path: Path, domains: Path) -> None:
+    (domains / "disc" / "99.png").write_bytes(b"junk")
+    observer = Notes()
+    train(run_config(tiny), tmp_path / "run", observer=observer, should_stop=stopping_after(1))
+    assert [text for text in observer.notes if "99.png" in text and text.startswith("left out")]
+
+
+def test_auto_perceptual_settles_and_says_so(tiny: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    tiny["objective"] = {"critic_width": 8, "perceptual": "auto"}
+    observer = Notes()
+    train(run_config(tiny), tmp_path / "run", observer=observer, should_stop=stopping_after(1))
+    assert any("random weights" in text for text in observer.notes)
+    assert tomllib.loads((tmp_path / "run" / "config.toml").read_text())["objective"]["perceptual"] == "random"
+    assert read_header(tmp_path / "run" / "model.safetensors").perceptual == "random"
+
+
+def test_divergence_ends_the_run_and_keeps_the_last_checkpoint(tiny: dict, tmp_path: Path, monkeypatch) -> None:
+    train(run_config(tiny), tmp_path / "run", should_stop=stopping_after(2))
+    before = (tmp_path / "run" / "state.safetensors").read_bytes()
+    with pytest.raises(I2IError, match="diverged"):
+        resume(tmp_path / "run", {"objective": {"weights": {"pixel": 1e39}}})
+    assert (tmp_path / "run" / "state.safetensors").read_bytes() == before
+
+
+def test_intervals_grow() -> None:
+    due = [step for step in range(1, 9001) if _is_due(step, first=50, widest=2000)]
+    assert due == [50, 100, 200, 400, 800, 1600, 2000, 4000, 6000, 8000]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"family": "dula"}, "family"),
+        ({"recipe": "papr"}, "recipe"),
+        ({"training": {"stesp": 3}}, "'training.stesp'"),
+        ({"data": {"image_size": "large"}}, "data.image_size"),
+    ],
+)
+def test_a_config_that_makes_no_sense_is_refused(flags: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        run_config(flags)
+
+
+def test_the_later_layer_wins(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('recipe = "paper"\n[objective.weights]\nkl = 0.5\n[training]\nbatch_size = 4\n')
+    config = run_config({"training": {"batch_size": 8}}, tmp_path / "c.toml", ["objective.weights.kl=0.25"])
+    assert config.recipe == "paper" and config.training.ema == 0
+    assert config.training.batch_size == 8 and config.objective.weights.kl == 0.25
+
+
+def test_no_domains_no_run(tmp_path: Path) -> None:
+    with pytest.raises(DataError):
+        train(run_config({"data": {"root": str(tmp_path)}}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_says_how_to_go_on_and_exits(domains: Path, tmp_path: Path, number: int, code: int) -> None:
+    settings = ["networks.width=16", "networks.min_width=8", "objective.perceptual=none"]
+    command = [
+        sys.executable,
+        "-m",
+        "i2i_cli",
+        "train",
+        str(domains),
+        "--name",
+        "x",
+        "--image-size",
+        "32",
+        "--batch-size",
+        "4",
+    ]
+    command += [word for text in settings for word in ("--set", text)]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    sample = tmp_path / "runs" / "x" / "samples" / "latest.png"
+    deadline = time.monotonic() + 120
+    while not sample.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code, said
+    assert "i2i train --resume runs/x" in said
+    assert (tmp_path / "runs" / "x" / "state.safetensors").is_file()
