@@ -1,7 +1,7 @@
 """`i2i demo`"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,19 +42,23 @@ def demo(
     if as_json:
         print_result({"figures": figures, "pictures": {name: str(path) for name, path in result.pictures}}, "", True)
         return
-    floor = f"on real images: {figures['judge_accuracy']:.1%}"
-    chance = 1 / len({pair.split("->")[0] for pair in figures["judged"]})
-    rows = [["reconstruction, mean absolute error in [-1, 1]", f"{figures['reconstruction_l1']:.3f}", ""]]
-    rows += [[f"{pair}, taken for the target", f"{share:.1%}", floor] for pair, share in figures["judged"].items()]
-    rows += [
-        ["translation against the true character, same error", f"{figures['pair_l1']:.3f}", ""],
-        ["domain read from content by a fresh probe", f"{figures['leak_means']:.2f}", f"chance: {chance:.2f}"],
-        ["... with the noise of training", f"{figures['leak_noisy']:.2f}", f"chance: {chance:.2f}"],
-    ]
-    print_table(["measured on characters that were never trained on", "", ""], rows)
+    print_table(["on characters never trained on", "taken for the target", "error against the truth"], _rows(figures))
     typer.echo("\nLook at:")
     for name, path in result.pictures:
         typer.echo(f"  {path}  {name}")
     typer.echo("\nType next:")
     for command in result.commands:
         typer.echo(f"  {command}")
+
+
+def _rows(figures: dict[str, Any]) -> list[list[str]]:
+    """The table of what was measured, images in [-1, 1]."""
+    pairs, chance = figures["judged"], 1 / len({pair.split("->")[0] for pair in figures["judged"]})
+    rows = [[pair, f"{share:.1%}", f"{figures['pair_l1'][pair]:.3f}"] for pair, share in pairs.items()]
+    return [
+        ["rebuilt", "", f"{figures['reconstruction_l1']:.3f}"],
+        *rows,
+        ["real images, by the same judge", f"{figures['judge_accuracy']:.1%}", ""],
+        [f"domain read from content (chance {chance:.0%})", f"{figures['leak_means']:.1%}", ""],
+        ["... with the noise of training", f"{figures['leak_noisy']:.1%}", ""],
+    ]

@@ -76,7 +76,7 @@ def train(
         Text,
         typer.Option(
             "--perceptual",
-            help="VGG-16 features: auto, imagenet (downloads 528 MB), random, none, or a weights file.",
+            help="VGG-16 features: auto, imagenet (downloads 528 MB), random, none, or a file.",
             show_default="auto",
         ),
     ] = None,

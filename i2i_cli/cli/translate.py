@@ -41,7 +41,10 @@ def translate(
         typer.Option("--like", metavar="REF", help="Take the domain code from this image.", show_default=False),
     ] = None,
     samples: Annotated[
-        int, typer.Option("--samples", metavar="N", help="N results, each with another code of the domain.")
+        int,
+        typer.Option(
+            "--samples", metavar="N", help="N results, each with another code of the domain.", show_default=False
+        ),
     ] = 0,
     strength: Annotated[
         float,

@@ -147,9 +147,9 @@ def _inked(glyph: Glyph, ink: tuple[int, int, int], ground: tuple[int, int, int]
 
 
 def _pixelated(glyph: Glyph) -> Image.Image:
-    """A 16 x 16 bitmap in terminal green, enlarged without smoothing."""
+    """A 16 x 16 bitmap in the two greens of an old handheld, enlarged without smoothing."""
     coarse = glyph.resize((SIDE // 4, SIDE // 4), Image.Resampling.BOX).point(lambda level: 255 * (level > 110))
-    return _inked(coarse.resize(glyph.size, Image.Resampling.NEAREST), (90, 230, 120), (12, 24, 18))
+    return _inked(coarse.resize(glyph.size, Image.Resampling.NEAREST), (24, 66, 24), (160, 190, 40))
 
 
 def _coloured(glyph: Glyph, name: str) -> Image.Image:

@@ -137,15 +137,24 @@ class Loop:
         self._sums, self._counts = {}, {}
         wild = [name for name, mean in means.items() if not math.isfinite(mean)]
         if wild:
-            raise I2IError(
-                f"the training diverged before step {self.step}: {', '.join(wild)} is not a finite number",
-                "resume from the last checkpoint with a lower rate: --set training.learning_rate="
-                f"{self.config.learning_rate / 2:g}",
-            )
+            raise self._divergence(", ".join(wild))
         return means
 
+    def _divergence(self, what: str) -> I2IError:
+        rate = self.config.learning_rate / 2
+        return I2IError(
+            f"the training diverged before step {self.step}: {what} is not a finite number",
+            f"resume from the last checkpoint with a lower rate: --set training.learning_rate={rate:g}",
+        )
+
     def state(self) -> dict[str, Tensor]:
-        """Everything that an exact resume needs, besides the step."""
+        """Everything that an exact resume needs, besides the step.
+
+        Raises:
+            I2IError: a weight is not a finite number.
+        """
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in self.objective.parameters()):
+            raise self._divergence("a weight")
         tensors = {f"objective.{name}": tensor for name, tensor in self.objective.state_dict().items()}
         tensors |= {f"averaged.{name}": tensor for name, tensor in self.averaged.state_dict().items()}
         for turn, optimiser in self._optimisers.items():

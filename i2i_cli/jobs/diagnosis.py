@@ -65,11 +65,11 @@ def _device() -> str:
 
 
 def _vgg() -> str:
-    from i2i_cli.models.perceptual import DOWNLOAD, resolve_choice
+    from i2i_cli.models.perceptual import DOWNLOAD, is_cached
 
-    if resolve_choice("auto") == "imagenet":
+    if is_cached():
         return "ImageNet weights are cached: --perceptual auto uses them"
-    return f"not cached: --perceptual auto uses random features (imagenet would download {DOWNLOAD})"
+    return f"not cached: --perceptual auto uses L1 alone (imagenet would download {DOWNLOAD})"
 
 
 def _writable(folder: Path) -> str:

@@ -32,8 +32,8 @@ class HeldOutFigures:
         frechet: "a->b" -> Frechet distance on the classifier's features between translations and
             real held-out images of b.
         frechet_reconstruction: the same for plain reconstructions, mean over domains: the floor.
-        pair_l1: mean absolute error of translations against the true counterpart, where the data
-            has pairs; None elsewhere.
+        pair_l1: "a->b" -> mean absolute error of translations against the true counterpart; empty
+            where the data has no pairs.
     """
 
     reconstruction_l1: float
@@ -43,7 +43,7 @@ class HeldOutFigures:
     judge_accuracy: float
     frechet: dict[str, float]
     frechet_reconstruction: float
-    pair_l1: float | None = None
+    pair_l1: dict[str, float]
 
     @property
     def mean_judged(self) -> float:
@@ -104,7 +104,7 @@ class HeldOutScorer:
                 restored.append(self._judge.features(reconstruction))
             judged, frechet = self._translations(model, real, generator)
             leak_means, leak_noisy = (self._leak(model, generator, noisy) for noisy in (False, True))
-            pair_l1 = self._pair_l1(model) if self.use_pairs else None
+            pair_l1 = self._pair_l1(model) if self.use_pairs else {}
         logits = self._judge.classify(real)
         floor = [
             frechet_distance(torch.cat(restored)[self._of(label)], real[self._of(label)])
@@ -160,17 +160,20 @@ class HeldOutScorer:
             fit(probe, (train - mean) / scale, self._train_labels, steps=400, seed=self.seed)
         return balanced_accuracy(probe((test - mean) / scale), self._test_labels)
 
-    def _pair_l1(self, model: TranslationModel) -> float | None:
-        """Error against the true counterpart, each domain to the next, with the default target code."""
-        total, count = 0.0, 0
+    def _pair_l1(self, model: TranslationModel) -> dict[str, float]:
+        """Error of translations with the default target code against the true counterparts."""
+        errors = {}
         for a, b in permutations(range(len(self.dataset.domains)), 2):
-            first, second = self.dataset.pairs(self.dataset.test, a, b)
+            first, second = (rows[:TEST_LIMIT] for rows in self.dataset.pairs(self.dataset.test, a, b))
+            if len(first) < MIN_PAIRS:
+                continue
             target = model.target_codes(b)[:1]
+            total = 0.0
             for images, truth in zip(self._images(first), self._images(second), strict=True):
                 translated = model.decode(model.encode(images).content, target.expand(len(images), *target.shape[1:]))
                 total += float((translated - truth).abs().mean((1, 2, 3)).sum())
-                count += len(images)
-        return total / count if count >= MIN_PAIRS else None
+            errors[f"{self.dataset.domains[a]}->{self.dataset.domains[b]}"] = total / len(first)
+        return errors
 
 
 def _covers(dataset: Dataset, split: Tensor) -> bool:

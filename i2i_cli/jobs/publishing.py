@@ -74,12 +74,16 @@ def new_run(name: str | None, data: str) -> Path:
     """The folder of a new run under `./runs`: `name`, or one after the data that is still free."""
     if name is not None:
         return RUNS / name
-    # The last part of the path that says something: "faces" of .../faces/64.
-    parts = [part for part in Path(data).absolute().parts if any(letter.isalpha() for letter in part)]
-    stem = parts[-1] if data and parts else "glyphs"
+    stem = data_name(data) if data else "glyphs"
     taken = {path.name for path in RUNS.glob("*")}
     free = (f"{stem}-{number}" for number in range(2, len(taken) + 3))
     return RUNS / (stem if stem not in taken else next(name for name in free if name not in taken))
+
+
+def data_name(data: str) -> str:
+    """The last part of a data folder's path that says something: "faces" of .../faces/64."""
+    parts = [part for part in Path(data).absolute().parts if any(letter.isalpha() for letter in part)]
+    return parts[-1] if parts else "data"
 
 
 def list_weights() -> list[WeightsEntry]:
@@ -157,7 +161,7 @@ def model_card(path: Path, header: Header) -> str:
     lines = [
         f"# {folder.name}",
         "",
-        f"A `{header.family}` model of {header.image_size} x {header.image_size} pixels, "
+        f"Family `{header.family}`, {header.image_size} x {header.image_size} pixels, "
         f"{'finished' if header.finished else 'saved on the way'} at step {header.step}, trained on "
         f"{header.trained_on.get('data', 'unknown data')}; perceptual loss: {header.perceptual}.",
         "",

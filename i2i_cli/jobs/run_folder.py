@@ -101,6 +101,11 @@ class RunFolder:
             return float("inf")
         return float(read_header(self.best).figures.get("mean_frechet", "inf"))
 
+    def latest_figures(self) -> dict[str, Any]:
+        """The held-out figures that were journalled last; none for a new run."""
+        scored = [line for line in self.journal.lines() if line["kind"] == "held-out"]
+        return {key: value for key, value in scored[-1].items() if key not in ("kind", "step")} if scored else {}
+
     def save_sample(self, image: Any, step: int) -> None:
         """A sample sheet under its step and, the latest one, as `samples/latest.png`."""
         write_image(self.path / "samples" / f"step-{step:07d}.png", image)

@@ -19,6 +19,7 @@ from i2i_cli.engine.loop import Loop, generator_for
 from i2i_cli.jobs.evaluation import HeldOutFigures, HeldOutScorer
 from i2i_cli.jobs.figures import translation_sheet
 from i2i_cli.jobs.observer import Observer
+from i2i_cli.jobs.publishing import data_name
 from i2i_cli.jobs.run_config import RunConfig
 from i2i_cli.jobs.run_folder import RunFolder
 from i2i_cli.models.family import NUM_KEPT_CODES, Batch
@@ -60,6 +61,7 @@ class Sitting:
         self.folder, self.config, self.dataset, self.loop, self.observer = folder, config, dataset, loop, observer
         self.seconds = seconds
         self.figures: HeldOutFigures | None = None
+        self._latest_figures = folder.latest_figures()
         self.images_per_second = 0.0
         self._sampler = BalancedSampler(
             dataset.labels[dataset.train], len(dataset.domains), config.training.batch_size, config.seed
@@ -141,7 +143,8 @@ class Sitting:
         if self._scorer is None:
             self._scorer = HeldOutScorer(self.dataset, self.loop.device, self.config.seed, self._has_pairs())
         self.figures = self._scorer.figures(self.loop.averaged, autocast(self.loop.device, self.loop.precision))
-        self.folder.journal.write("held-out", self.loop.step, **self.figures.to_dict())
+        self._latest_figures = self.figures.to_dict()
+        self.folder.journal.write("held-out", self.loop.step, **self._latest_figures)
         self.observer.scored(self.loop.step, self.figures)
         if self.figures.mean_frechet < self.folder.best_frechet():
             self.folder.save_best(self.loop.averaged.state_dict(), self._header(False))
@@ -160,16 +163,17 @@ class Sitting:
     def _header(self, finished: bool) -> Header:
         train_labels = self.dataset.labels[self.dataset.train]
         counts = {domain: int((train_labels == label).sum()) for label, domain in enumerate(self.dataset.domains)}
-        root = self.config.data.root
+        root, config = self.config.data.root, plain(self.config)
+        config["data"]["root"] = ""  # a folder of the training machine says nothing to who gets the weights
         return Header(
             family=self.config.family,
             image_size=self.config.data.image_size,
             domains=self.dataset.domains,
             step=self.loop.step,
-            config=plain(self.config),
-            trained_on={"data": Path(root).name if root else BUILT_IN, "images": counts},
+            config=config,
+            trained_on={"data": data_name(root) if root else BUILT_IN, "images": counts},
             perceptual=Path(getattr(self.config.objective, "perceptual", "none")).name,
-            figures=self.figures.to_dict() if self.figures else {},
+            figures=self._latest_figures,
             finished=finished,
         )
 

@@ -1,6 +1,7 @@
 """Train a model of a folder of domains, or go on with an earlier run, exactly."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,9 @@ def train(
     run = RunFolder(folder)
     run.refuse_if_taken()
     config = _settled(config, observer)
+    if config.data.root:
+        # So that the run can be resumed from any folder.
+        config = replace(config, data=replace(config.data, root=str(Path(config.data.root).absolute())))
     dataset = _open_data(config, observer)
     loop = _build_loop(config, dataset)
     if init is not None:
@@ -83,10 +87,10 @@ def resume(
             f"{run.state} does not fit this run's config or data: {str(error).splitlines()[0]}",
             "resume with the settings and the domains that the run was started with",
         ) from error
+    run.journal.rewind(step)
     sitting = Sitting(run, config, dataset, loop, observer, seconds)
     if sitting.share() >= 1:
         raise ConfigError(f"{folder} is finished at step {step}", f"train it longer: --steps {2 * step}")
-    run.journal.rewind(step)
     run.write_config(config)
     return sitting.go(should_stop)
 
@@ -99,9 +103,10 @@ def _settled(config: RunConfig, observer: Observer) -> RunConfig:
     # Late: torchvision costs as much to import as torch itself.
     from i2i_cli.models.perceptual import DOWNLOAD, is_cached, resolve_choice
 
-    found = resolve_choice(choice)
-    if choice == "auto" and found == "random":
-        observer.note("perceptual loss: VGG-16 with fixed random weights; no ImageNet weights are cached")
+    found = resolve_choice(choice, has_pixel_loss=config.objective.weights.pixel > 0)
+    if choice == "auto" and found != "imagenet":
+        stand_in = "L1 alone" if found == "none" else "VGG-16 with fixed random weights"
+        observer.note(f"perceptual loss: {stand_in}; no ImageNet weights are cached (imagenet downloads {DOWNLOAD})")
     if found == "imagenet" and not is_cached():
         observer.note(f"perceptual loss: downloading VGG-16's ImageNet weights, {DOWNLOAD}")
     return with_perceptual(config, found)

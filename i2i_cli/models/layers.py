@@ -1,5 +1,6 @@
 """Blocks that more than one network is made of."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -35,14 +36,19 @@ class ResidualBlock(nn.Module):
 
 
 class UpBlock(nn.Sequential):
-    """Doubles the side by pixel shuffle, which leaves no checkerboard of overlapping strides."""
+    """Doubles the side by pixel shuffle, which leaves no checkerboard of overlapping strides.
+
+    The four kernels of a pixel's children start equal (ICNR, arXiv 1707.02937), so that no grid is
+    there to be unlearned.
+    """
 
     def __init__(self, inputs: int, outputs: int) -> None:
+        convolution = nn.Conv2d(inputs, 4 * outputs, 3, padding=1)
+        with torch.no_grad():
+            for parameter in convolution.parameters():
+                parameter.copy_(parameter[::4].repeat_interleave(4, dim=0))
         super().__init__(
-            nn.Conv2d(inputs, 4 * outputs, 3, padding=1),
-            nn.PixelShuffle(2),
-            nn.GroupNorm(num_groups(outputs), outputs),
-            nn.LeakyReLU(SLOPE),
+            convolution, nn.PixelShuffle(2), nn.GroupNorm(num_groups(outputs), outputs), nn.LeakyReLU(SLOPE)
         )
 
 

@@ -19,14 +19,15 @@ LAYERS = {"relu1_2": 3, "relu2_2": 8, "relu3_3": 15, "relu4_3": 22, "relu5_3": 2
 _CHOICES = ("auto", "imagenet", "random", "none")
 
 
-def resolve_choice(choice: str) -> str:
+def resolve_choice(choice: str, has_pixel_loss: bool) -> str:
     """What `--perceptual CHOICE` comes to on this machine: "imagenet", "random", "none" or a path.
 
-    "auto" is ImageNet where torchvision's weights are cached already, random features elsewhere:
-    it never downloads.
+    "auto" is ImageNet where torchvision's weights are cached already, and never downloads. Elsewhere
+    it is none: random features left a grid on faces at 64 px and slowed everything else down
+    (README, figures). Without a pixel loss, random features have to do.
     """
     if choice == "auto":
-        return "imagenet" if is_cached() else "random"
+        return "imagenet" if is_cached() else "none" if has_pixel_loss else "random"
     if choice in _CHOICES or Path(choice).is_file():
         return choice
     raise ConfigError(

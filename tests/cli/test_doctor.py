@@ -21,7 +21,5 @@ def test_what_is_broken_is_shown_and_exits_with_1(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("I2I_CACHE", str(tmp_path / "file" / "cache"))
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 1
-    assert [line for line in result.stdout.splitlines() if line.startswith("BAD")][0].split()[1:3] == [
-        "cache",
-        "folder",
-    ]
+    bad = [line.split()[1:3] for line in result.stdout.splitlines() if line.startswith("BAD")]
+    assert bad == [["cache", "folder"]]

@@ -57,7 +57,7 @@ def test_a_perfect_model_scores_perfectly(scorer: HeldOutScorer) -> None:
     assert figures.judged == {"dark->light": 1.0, "light->dark": 1.0}
     assert figures.judge_accuracy == 1.0
     assert 0.3 < figures.leak_means < 0.7, "there is nothing to read"
-    assert figures.mean_frechet < 5 and figures.pair_l1 is None
+    assert figures.mean_frechet < 5 and figures.pair_l1 == {}
 
 
 def test_a_model_that_ignores_the_domain_code_is_found_out(scorer: HeldOutScorer) -> None:

@@ -96,6 +96,23 @@ def test_nothing_is_trained_over_and_nothing_resumed_that_is_not_there(tiny: dic
     assert not (tmp_path / "none").exists()
 
 
+def test_a_run_is_resumed_from_any_folder_and_its_weights_name_none(tiny: dict, tmp_path: Path, monkeypatch) -> None:
+    root = Path(tiny["data"]["root"])
+    monkeypatch.chdir(root.parent)
+    relative = {**tiny, "data": {**tiny["data"], "root": root.name}}
+    train(run_config(relative), tmp_path / "run", should_stop=stopping_after(1))
+    monkeypatch.chdir("/")
+    assert resume(tmp_path / "run").finished
+    assert str(root) not in json.dumps(read_header(tmp_path / "run" / "model.safetensors").config)
+
+
+def test_figures_survive_a_stop_and_a_resume(tiny: dict, tmp_path: Path) -> None:
+    train(run_config(tiny), tmp_path / "run")
+    before = read_header(tmp_path / "run" / "model.safetensors").figures
+    resume(tmp_path / "run", {"training": {"steps": 9}}, should_stop=stopping_after(1))
+    assert read_header(tmp_path / "run" / "model.safetensors").figures.keys() == before.keys() != set()
+
+
 def test_other_data_cannot_be_resumed_on(tiny: dict, tmp_path: Path, domains: Path) -> None:
     train(run_config(tiny), tmp_path / "run", should_stop=stopping_after(2))
     (domains / "third").mkdir()
@@ -122,14 +139,19 @@ def test_bad_images_are_named_and_left_out(tiny: dict, tmp_path: Path, domains: 
     assert [text for text in observer.notes if "99.png" in text and text.startswith("left out")]
 
 
-def test_auto_perceptual_settles_and_says_so(tiny: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("recipe", "settled", "said"), [("default", "none", "L1 alone"), ("paper", "random", "fixed random weights")]
+)
+def test_auto_perceptual_settles_and_says_so(
+    tiny: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, settled: str, said: str
+) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    tiny["objective"] = {"critic_width": 8, "perceptual": "auto"}
+    tiny |= {"recipe": recipe, "objective": {"critic_width": 8, "perceptual": "auto"}}
     observer = Notes()
     train(run_config(tiny), tmp_path / "run", observer=observer, should_stop=stopping_after(1))
-    assert any("random weights" in text for text in observer.notes)
-    assert tomllib.loads((tmp_path / "run" / "config.toml").read_text())["objective"]["perceptual"] == "random"
-    assert read_header(tmp_path / "run" / "model.safetensors").perceptual == "random"
+    assert any(said in text for text in observer.notes)
+    assert tomllib.loads((tmp_path / "run" / "config.toml").read_text())["objective"]["perceptual"] == settled
+    assert read_header(tmp_path / "run" / "model.safetensors").perceptual == settled
 
 
 def test_divergence_ends_the_run_and_keeps_the_last_checkpoint(tiny: dict, tmp_path: Path, monkeypatch) -> None:

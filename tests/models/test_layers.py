@@ -17,3 +17,10 @@ def test_groups_divide_the_channels() -> None:
 def test_standardise_takes_out_scale_and_offset_of_each_channel() -> None:
     x = torch.rand(2, 3, 8, 8)
     assert torch.allclose(standardise(x), standardise(5 * x + 3), atol=1e-3)
+
+
+def test_a_new_up_block_has_no_grid() -> None:
+    block = UpBlock(12, 6)
+    pixels = block[1](block[0](torch.rand(2, 12, 8, 8)))
+    children = pixels.unfold(2, 2, 2).unfold(3, 2, 2).flatten(4)
+    assert torch.allclose(children.amax(4), children.amin(4), atol=1e-6)

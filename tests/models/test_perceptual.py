@@ -56,14 +56,15 @@ def test_gradients_reach_the_first_image_alone() -> None:
 
 def test_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    assert resolve_choice("auto") == "random", "nothing is downloaded unasked"
+    assert resolve_choice("auto", True) == "none", "nothing is downloaded unasked"
+    assert resolve_choice("auto", False) == "random"
     cached = tmp_path / "hub" / "checkpoints" / "vgg16-397923af.pth"
     cached.parent.mkdir(parents=True)
     cached.touch()
-    assert resolve_choice("auto") == "imagenet"
-    assert resolve_choice(str(cached)) == str(cached)
+    assert resolve_choice("auto", True) == "imagenet"
+    assert resolve_choice(str(cached), True) == str(cached)
     with pytest.raises(ConfigError, match="'imagnet'"):
-        resolve_choice("imagnet")
+        resolve_choice("imagnet", True)
 
 
 def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from i2i_cli.config import updated
+from i2i_cli.config import merged, updated
 from i2i_cli.errors import ConfigError
 from i2i_cli.models.family import Batch, Context
 from i2i_cli.models.srae import FAMILY, SRAE, NetworksConfig, ObjectiveConfig, SRAEObjective
@@ -17,7 +17,10 @@ PAPER = FAMILY.recipes["paper"]
 
 def objective(recipe: str = "default", **changes) -> SRAEObjective:
     tables = FAMILY.recipes[recipe]
-    settings = updated(updated(ObjectiveConfig(), tables.get("objective", {})), {"perceptual": "none", **changes})
+    quick = {"perceptual": "none"} if "perceptual" not in changes else {}
+    if recipe == "paper" and quick:
+        quick["weights"] = {"pixel": 1.0}  # something has to rebuild the image where VGG-16 is left out
+    settings = updated(updated(ObjectiveConfig(), tables.get("objective", {})), merged(quick, changes))
     torch.manual_seed(0)
     return SRAEObjective(SRAE(updated(NetworksConfig(), tables.get("networks", {})), 32, 2), settings)
 
@@ -161,6 +164,11 @@ def test_crops_stay_inside_and_cover_the_image() -> None:
         rows.stop <= 8 and rows.stop - rows.start == 4 for rows, _ in (_crop(step, 8, 0.5) for step in range(50))
     )
     assert _crop(3, 8, 1.0) == (slice(0, 8), slice(0, 8))
+
+
+def test_something_has_to_rebuild_the_image() -> None:
+    with pytest.raises(ConfigError, match="nothing rebuilds the image"):
+        objective(weights={"pixel": 0.0})
 
 
 def test_settings_are_checked() -> None:

@@ -98,7 +98,13 @@ class SRAEObjective(Objective):
         self.domain_critic = DomainCritic(networks.domain_channels, m, width) if config.domain_critic else None
         self.image_critic = ImageCritic(model.image_size, m, width // 2) if config.weights.adversarial else None
         self.perceptual: nn.Module | None = None
-        if config.weights.perceptual and config.perceptual != "none":
+        has_perceptual = config.weights.perceptual > 0 and config.perceptual != "none"
+        if not has_perceptual and not config.weights.pixel:
+            raise ConfigError(
+                "nothing rebuilds the image: no perceptual loss, and pixel has no weight",
+                "give --perceptual random or imagenet, or --set objective.weights.pixel=2",
+            )
+        if has_perceptual:
             # Late: torchvision takes as long to import as torch, and only training needs it.
             from i2i_cli.models.perceptual import PerceptualLoss
 

@@ -1,0 +1,68 @@
+"""The README's commands: those that use a model are run, those that train are parsed."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import i2i_cli
+from i2i_cli.cli import app
+from i2i_cli.models import FAMILIES
+from i2i_cli.models.srae import objective
+
+ROOT = Path(i2i_cli.__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [line.removeprefix("$ ") for line in README.splitlines() if line.startswith("$ i2i ")]
+
+
+@pytest.fixture
+def here(tmp_path: Path, run: Path, photo: Path, domains: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what the README's commands name: a run called `shapes`, an image, a folder of them."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(run, tmp_path / "runs" / "shapes")
+    shutil.copy(domains / "disc" / "01.png", tmp_path / "ref.png")
+    with Image.open(photo) as image:
+        image.save(tmp_path / "img.png")
+    (tmp_path / "photos").mkdir()
+    shutil.copy(photo, tmp_path / "photos" / "a.jpg")
+    return tmp_path
+
+
+def test_there_are_commands_for_every_subcommand() -> None:
+    named = {command.split()[1] for command in COMMANDS}
+    assert named >= {"demo", "train", "translate", "swap-domain", "weights", "doctor"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command(here: Path, command: str) -> None:
+    command, _, stdin = command.partition(" < ")
+    words = shlex.split(command.partition(" > ")[0], comments=True)[1:]
+    slow = words[0] in ("train", "demo")
+    data = (here / stdin.split(" > ")[0].strip()).read_bytes() if stdin else None
+    result = CliRunner().invoke(app, [*words, "--help"] if slow else words, input=data)
+    assert result.exit_code == 0, result.stderr
+
+
+def test_the_make_targets_and_files_it_names_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"`make ([a-z-]+)`", README):
+        assert f"\n{target}:" in makefile, target
+    for path in re.findall(r"`((?:i2i_cli|benchmarks|tests|weights)/[\w./-]+)`", README):
+        assert (ROOT / path).exists(), path
+    for path in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
+        assert (ROOT / path).is_file(), path
+
+
+def test_every_deviation_marked_in_the_code_is_listed() -> None:
+    table = README.split("## Where it differs from the paper")[1].split("\n## ")[0]
+    marked = [path for path in (ROOT / "i2i_cli").rglob("*.py") if "Differs from the paper" in path.read_text()]
+    assert marked
+    for path in marked:
+        assert f"`{path.relative_to(ROOT / 'i2i_cli' / 'models')}`" in table, path
+    for name in ("pixel", "kl", "content_consistency", "domain_consistency", "adversarial", "image_critic", "r1"):
+        assert hasattr(objective.Weights(), name) and f"`{name}`" in table
+    assert all(family in README for family in FAMILIES)
