@@ -9,9 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-REAL_IMAGES = Path(__file__).parents[2] / "shared" / "data"
-"""Real images beside the checkout, where there are any; tests that use them skip elsewhere."""
-
 TINY = {
     "data": {"image_size": 32},
     "networks": {"width": 16, "min_width": 8, "content_channels": 4, "domain_channels": 4, "num_blocks": 1},
@@ -87,3 +84,33 @@ def photo(tmp_path: Path) -> Path:
     ramp = np.linspace(0, 255, 120 * 200, dtype=np.uint8).reshape(120, 200)
     Image.fromarray(np.stack([ramp, ramp[::-1], 255 - ramp], axis=2)).save(path, quality=90)
     return path
+
+
+GLYPHS = ("U+0039", "U+0046", "U+0056", "U+0069", "U+0077", "U+00D9", "U+00DD", "U+00FB")
+
+
+def draw_few_glyphs(root: Path) -> None:
+    """A stand-in for the built-in sample set: the same folders and some of its names, drawn at once."""
+    if root.exists():
+        return
+    for d, domain in enumerate(("filled", "outline", "pixel", "serif")):
+        for split, names in (("train", [f"U+1{i:03X}" for i in range(12)]), ("test", GLYPHS)):
+            (root / split / domain).mkdir(parents=True, exist_ok=True)
+            for place, name in enumerate(names):
+                image = Image.new("RGB", (32, 32), (60 * d, 90, 90))
+                image.paste((255, 255, 255), (2 * place, 4, 2 * place + 6, 20))
+                image.save(root / split / domain / f"{name}.png")
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `i2i demo` leaves, after three steps on a few glyphs; not to be changed."""
+    from i2i_cli.jobs import demo as job
+
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "draw_styles", draw_few_glyphs)
+        patch.setattr(job, "STEPS", 3)
+        patch.setenv("I2I_CACHE", str(folder.parent / "cache"))
+        job.run_demo(folder)
+    return folder

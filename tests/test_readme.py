@@ -3,14 +3,16 @@
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from typer.testing import CliRunner
 
 import i2i_cli
 from i2i_cli.cli import app
+from i2i_cli.engine.checkpoint import load_tensors, save_tensors
+from i2i_cli.engine.header import read_header
 from i2i_cli.models import FAMILIES
 from i2i_cli.models.srae import objective
 
@@ -20,15 +22,15 @@ COMMANDS = [line.removeprefix("$ ") for line in README.splitlines() if line.star
 
 
 @pytest.fixture
-def here(tmp_path: Path, run: Path, photo: Path, domains: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with what the README's commands name: a run called `shapes`, an image, a folder of them."""
+def here(tmp_path: Path, demo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder after `i2i demo`, with an image and a run called `faces` of domains that include `anime`."""
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(run, tmp_path / "runs" / "shapes")
-    shutil.copy(domains / "disc" / "01.png", tmp_path / "ref.png")
-    with Image.open(photo) as image:
-        image.save(tmp_path / "img.png")
-    (tmp_path / "photos").mkdir()
-    shutil.copy(photo, tmp_path / "photos" / "a.jpg")
+    shutil.copytree(demo, tmp_path / "demo")
+    shutil.copy(demo / "glyphs" / "test" / "filled" / "U+0046.png", tmp_path / "img.png")
+    header = read_header(demo / "run" / "model.safetensors")
+    renamed = replace(header, domains=("anime", "human", "pixel", "serif"))
+    tensors = load_tensors(demo / "run" / "model.safetensors")
+    save_tensors(tmp_path / "runs" / "faces" / "model.safetensors", tensors, renamed.to_metadata())
     return tmp_path
 
 

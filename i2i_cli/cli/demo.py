@@ -8,7 +8,6 @@ import typer
 from i2i_cli.cli.app import app
 from i2i_cli.cli.options import JsonOpt
 from i2i_cli.cli.report import print_result, print_table, say
-from i2i_cli.cli.training_view import TrainingView, stop_on_signal
 
 EXAMPLES = """Examples:
 
@@ -27,10 +26,10 @@ def demo(
 
     Trains on characters in four styles for about three minutes, then translates unseen ones.
     """
-    # Late: torch.
+    # Late: torch, and rich's bars.
+    from i2i_cli.cli.training_view import TrainingView, stop_on_signal
     from i2i_cli.jobs.demo import run_demo
 
-    say(f"drawing characters in four styles and training on them, in {out}")
     with stop_on_signal() as signal, TrainingView() as view:
         result = run_demo(out, observer=view, should_stop=signal.received)
     if not result.finished:
@@ -54,7 +53,8 @@ def demo(
 def _rows(figures: dict[str, Any]) -> list[list[str]]:
     """The table of what was measured, images in [-1, 1]."""
     pairs, chance = figures["judged"], 1 / len({pair.split("->")[0] for pair in figures["judged"]})
-    rows = [[pair, f"{share:.1%}", f"{figures['pair_l1'][pair]:.3f}"] for pair, share in pairs.items()]
+    errors = {pair: f"{error:.3f}" for pair, error in figures["pair_l1"].items()}
+    rows = [[pair, f"{share:.1%}", errors.get(pair, "")] for pair, share in pairs.items()]
     return [
         ["rebuilt", "", f"{figures['reconstruction_l1']:.3f}"],
         *rows,

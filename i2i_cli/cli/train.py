@@ -7,7 +7,6 @@ import typer
 
 from i2i_cli.cli.app import app
 from i2i_cli.cli.report import print_result, say
-from i2i_cli.cli.training_view import TrainingView, stop_on_signal
 from i2i_cli.errors import ConfigError
 
 EXAMPLES = """Examples:
@@ -116,7 +115,8 @@ def train(
         raise ConfigError(
             "--resume goes on with a run as it is", "give no DATA, --name, --config, --recipe or --init with it"
         )
-    # Late: torch.
+    # Late: torch, and rich's bars.
+    from i2i_cli.cli.training_view import TrainingView, stop_on_signal
     from i2i_cli.config import merged, parse_assignment
     from i2i_cli.jobs import training
     from i2i_cli.jobs.publishing import find_weights, new_run

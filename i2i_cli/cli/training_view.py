@@ -2,12 +2,14 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
+from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from i2i_cli.cli.report import say, stderr_console
 from i2i_cli.jobs.observer import Observer
@@ -19,13 +21,25 @@ PLAIN_EVERY = 30.0
 """Seconds between two plain lines."""
 
 
+class _Bars(Progress):
+    """Progress bars, and below them a line of losses as wide as the terminal."""
+
+    losses = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The bars, then the losses."""
+        yield from super().get_renderables()
+        if self.losses:
+            yield Text(self.losses, style="dim")
+
+
 class TrainingView(Observer):
-    """An observer (`jobs/training.py`) that shows the training on stderr."""
+    """Shows the training on stderr."""
 
     def __init__(self) -> None:
         console = stderr_console()
         self._live = console.is_terminal
-        self._progress = Progress(
+        self._bars = _Bars(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
             TextColumn("{task.percentage:>3.0f}%"),
@@ -39,13 +53,13 @@ class TrainingView(Observer):
         self._last_line = time.monotonic()
 
     def __enter__(self) -> "TrainingView":
-        self._progress.start()
+        self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self._bars.stop()
 
     def note(self, text: str) -> None:
         self._print(text)
@@ -53,11 +67,13 @@ class TrainingView(Observer):
     def decoding(self, done: int, total: int) -> None:
         self._show("decoding", done / total, f"{done} of {total} images")
         if done == total and "decoding" in self._tasks:
-            self._progress.remove_task(self._tasks.pop("decoding"))
+            self._bars.remove_task(self._tasks.pop("decoding"))
 
     def training(self, step: int, share: float, images_per_second: float, terms: dict[str, float]) -> None:
-        losses = " ".join(f"{name} {value:.3f}" for name, value in terms.items())
-        self._show("training", share, f"step {step} · {images_per_second:.0f} images/s · {losses}")
+        losses = ", ".join(f"{name} {value:.3f}" for name, value in terms.items())
+        self._bars.losses = losses
+        detail = f"step {step}, {images_per_second:.0f} images/s"
+        self._show("training", share, detail if self._live else f"{detail}, {losses}")
 
     def scored(self, step: int, figures: "HeldOutFigures") -> None:
         self._print(
@@ -69,15 +85,15 @@ class TrainingView(Observer):
     def _show(self, name: str, share: float, detail: str) -> None:
         if self._live:
             if name not in self._tasks:
-                self._tasks[name] = self._progress.add_task(name, total=1.0, detail="")
-            self._progress.update(self._tasks[name], completed=share, detail=detail)
+                self._tasks[name] = self._bars.add_task(name, total=1.0, detail="")
+            self._bars.update(self._tasks[name], completed=share, detail=detail)
         elif time.monotonic() - self._last_line > PLAIN_EVERY:
-            say(f"{name} {share:.0%} · {detail}")
+            say(f"{name} {share:.0%}: {detail}")
             self._last_line = time.monotonic()
 
     def _print(self, text: str) -> None:
         if self._live:
-            self._progress.console.print(text, markup=False, soft_wrap=True)
+            self._bars.console.print(text, markup=False, soft_wrap=True)
         else:
             say(text)
 

@@ -20,7 +20,7 @@ from i2i_cli.jobs.training import train
 from i2i_cli.jobs.translation import load
 
 IMAGE_SIZE = 32
-STEPS = 1500
+STEPS = 2500
 MINUTES = 2.5
 NUM_EXAMPLES = 12
 SAMPLES = 6
@@ -55,9 +55,12 @@ def run_demo(
     Raises:
         ConfigError: `folder` holds a demo that was stopped on the way.
     """
+    observer = observer or Observer()
     glyphs, run = folder / "glyphs", folder / "run"
-    draw_styles(glyphs)
     trained = not (run / MODEL).is_file()
+    if trained:
+        observer.note(f"drawing characters in four styles and training on them, in {folder}")
+    draw_styles(glyphs)
     if trained:
         flags = {
             "data": {"root": str(glyphs), "image_size": IMAGE_SIZE},

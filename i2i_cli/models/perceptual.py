@@ -47,9 +47,11 @@ class PerceptualLoss(nn.Module):
     Args:
         choice: "imagenet", "random" or a file of VGG-16 weights, as `resolve_choice` gives it.
         layers: names from `LAYERS`; the network is cut after the last of them.
-        distance: "squared" as printed in 3.3 (here the mean over positions and channels, not the
-            sum, so that the weight means the same at every size), or "relative": the mean absolute
-            difference over the mean absolute feature, which weighs all layers alike.
+        distance: "squared" as printed in 3.3, or "relative": the mean absolute difference over the
+            mean absolute feature, which weighs all layers alike.
+
+    Differs from the paper: "squared" is the mean over positions and channels, not their sum, so
+    that its weight means the same at every image size.
     """
 
     mean: Tensor

@@ -27,6 +27,8 @@ class NetworksConfig:
         domain_channels: the paper's j.
         standardise_content: take every channel's mean and variance over the a x b grid out of mu_c.
         content_noise: fixed sigma_c of the content code's noise; 0 lets the encoder give sigma_c.
+            Differs from the paper, like `standardise_content`: the decoder then cannot lean on the
+            little that leaks of the domain.
     """
 
     width: int = 128

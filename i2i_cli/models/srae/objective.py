@@ -19,10 +19,12 @@ class Weights:
     """Weight of every term, under the name that the journal and the plots use.
 
     The paper's terms: perceptual L_r; content_entropy L_c; domain_stream L_d; content_critic L_q^c;
-    domain_critic L_q^d. The others differ from the paper: pixel (L1, sharpens what random VGG
-    features leave loose), kl (keeps the learned sigmas from vanishing), content_consistency
-    (c of a swapped image = c of its source, the paper's future work), domain_consistency (likewise
-    d), adversarial and image_critic (realness of swapped images), r1 (steadies that critic).
+    domain_critic L_q^d.
+
+    Differs from the paper: it has no pixel (L1: holds colours, and rebuilds alone where no ImageNet
+    features are at hand), kl (keeps the learned sigmas from vanishing), content_consistency (c of a
+    swapped image = c of its source: its future work), domain_consistency (likewise d), adversarial
+    and image_critic (realness of swapped images), r1 (steadies that critic).
     """
 
     perceptual: float = 1.0
@@ -46,8 +48,10 @@ class ObjectiveConfig:
     Args:
         domain_critic: figure 1b: a second critic q_d, and the domain stream's cross-entropy.
         entropy_ramp: steps over which the content stream's entropy term grows to its weight.
+            Differs from the paper: at full weight it would drown the first reconstructions.
         entropy_over_log_m: divide the entropy by log m (so 1 is full confusion), not by m.
         latent_terms_reach_trunk: let the entropy and the domain cross-entropy move f_phi too.
+            Differs from the paper: with f_phi detached, q_c stays sure of the domain far longer.
         critic_steps: turns of the latent critics for one of the autoencoder.
         adversarial_start: step at which the critic of swapped images enters.
         critic_width: channels of the critics.
