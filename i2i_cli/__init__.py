@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from i2i_cli.jobs.run_config import run_config
     from i2i_cli.jobs.training import resume, train
     from i2i_cli.jobs.translation import Translator, load
 
@@ -18,10 +19,11 @@ _HOMES = {
     "Translator": "i2i_cli.jobs.translation",
     "load": "i2i_cli.jobs.translation",
     "resume": "i2i_cli.jobs.training",
+    "run_config": "i2i_cli.jobs.run_config",
     "train": "i2i_cli.jobs.training",
 }
 
-__all__ = ["Translator", "__version__", "load", "resume", "train"]
+__all__ = ["Translator", "__version__", "load", "resume", "run_config", "train"]
 
 
 def __getattr__(name: str) -> Any:

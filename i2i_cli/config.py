@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from i2i_cli.errors import ConfigError
 
@@ -108,14 +108,13 @@ def _dotted_keys(config: Any, prefix: str = "") -> list[str]:
 
 
 def _checked(key: str, value: Any, hint: Any) -> Any:
-    wanted = get_args(hint) or (hint,)
+    wanted = (tuple,) if get_origin(hint) is tuple else get_args(hint) or (hint,)
     if isinstance(value, bool) and bool not in wanted:
         raise ConfigError(f"{key} = {value!r} is a truth value", f"it takes {_type_names(wanted)}")
     if float in wanted and isinstance(value, int) and int not in wanted and not isinstance(value, bool):
         return float(value)
     if isinstance(value, list):
         value = tuple(value)
-        wanted = (tuple,) if str(hint).startswith("tuple") else wanted
     if not isinstance(value, tuple(kind for kind in wanted if isinstance(kind, type))):
         raise ConfigError(f"{key} = {value!r} has the wrong type", f"it takes {_type_names(wanted)}")
     return value

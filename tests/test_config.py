@@ -37,6 +37,7 @@ def test_updated_lays_nested_tables_over_the_defaults() -> None:
         ({"steps": True}, "steps = True", "a whole number"),
         ({"on": 1}, "on = 1", "true or false"),
         ({"inner": 3}, "'inner'", ""),
+        ({"inner": {"layers": "a"}}, "inner.layers = 'a'", "a list"),
     ],
 )
 def test_updated_names_what_is_wrong_and_what_is_near(tables: dict, said: str, hint: str) -> None:

@@ -41,9 +41,12 @@ class _Group(TyperGroup):
         except (typer.Exit, typer.Abort, KeyboardInterrupt):
             raise
         except RuntimeError as error:
-            if "out of memory" not in str(error):
+            if not any(
+                words in str(error) for words in ("out of memory", "can't allocate memory", "not enough memory")
+            ):
                 raise
-            memory = I2IError("the device has too little memory", "give a smaller --batch-size, or --device cpu")
+            hint = "train with a smaller --batch-size or --image-size, or use --device cpu"
+            memory = I2IError("the device has too little memory", hint)
             print_error(memory)
             raise typer.Exit(memory.exit_code) from error
 

@@ -32,7 +32,7 @@ def demo(
 
     with stop_on_signal() as signal, TrainingView() as view:
         result = run_demo(out, observer=view, should_stop=signal.received)
-    if not result.finished:
+    if not result.finished or signal.received():
         say(f"stopped and saved; go on with: i2i train --resume {out / 'run'}")
         raise typer.Exit(signal.exit_code)
     if not result.trained:

@@ -27,7 +27,7 @@ def print_error(error: I2IError) -> None:
 
 def print_result(values: Mapping[str, Any], plain: str, as_json: bool) -> None:
     """One result on stdout: a JSON object on a line of its own, or the plain text."""
-    typer.echo(json.dumps(values, ensure_ascii=False) if as_json else _printable(plain))
+    typer.echo(json.dumps(values) if as_json else _printable(plain))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

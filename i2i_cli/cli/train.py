@@ -115,6 +115,8 @@ def train(
         raise ConfigError(
             "--resume goes on with a run as it is", "give no DATA, --name, --config, --recipe or --init with it"
         )
+    if resume is not None and steps is not None and minutes is None:
+        flags["training"]["minutes"] = 0.0  # the new goal takes the place of the old one
     # Late: torch, and rich's bars.
     from i2i_cli.cli.training_view import TrainingView, stop_on_signal
     from i2i_cli.config import merged, parse_assignment

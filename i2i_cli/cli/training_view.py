@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -104,15 +105,17 @@ class Stop:
     def __init__(self) -> None:
         self.exit_code = 1
         self._received = False
+        self._is_asked = False
 
     def received(self) -> bool:
-        """Whether a signal has come."""
+        """Whether a signal has come. Whoever asks takes care of saving."""
+        self._is_asked = True
         return self._received
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
-        """Ask to stop; a second Ctrl-C does not wait any more."""
-        if self._received and number == signal.SIGINT:
-            raise KeyboardInterrupt
+        """Ask to stop. Before anyone asks, and at a second Ctrl-C, there is nothing to wait for."""
+        if not self._is_asked or (self._received and number == signal.SIGINT):
+            raise typer.Exit(128 + number)
         self._received, self.exit_code = True, 128 + number
         say("\nfinishing this step, then saving (Ctrl-C again to stop at once)")
 

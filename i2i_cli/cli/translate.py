@@ -79,14 +79,16 @@ def translate(
 
     sources = find_sources(images, recursive)
     translator = open_translator(weights, device)
+    for domain in to or []:
+        translator.label_of(domain)
     if like is not None:
         targets = [translator.like(like, to[0] if to else None)]
     elif samples:
         targets = [target for domain in to or [] for target in translator.samples(domain, samples, seed)]
     else:
         targets = [translator.target(domain) for domain in to or []]
-    outputs = plan_outputs(sources, [target.label for target in targets], out)
-    if as_json and any(path == STREAM for paths in outputs for path in paths):
+    planned = plan_outputs(sources, [target.label for target in targets], out)
+    if as_json and any(path == STREAM for _, paths in planned for path in paths):
         raise ConfigError("stdout cannot carry an image and --json", "give -o FILE, or leave --json out")
     job = FileTranslation(
         translator=translator,
@@ -97,7 +99,7 @@ def translate(
         skip_existing=skip_existing,
         read_stdin=read_stdin,
     )
-    tasks = [Task(source.path, paths) for source, paths in zip(sources, outputs, strict=True)]
+    tasks = [Task(source.path, paths) for source, paths in planned]
     num_failed = sum(not _report(outcome, as_json) for outcome in job.run(tasks))
     if num_failed:
         if len(tasks) > 1:

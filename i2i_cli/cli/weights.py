@@ -37,10 +37,12 @@ def list_(as_json: JsonOpt = False) -> None:
         say("no weights here; train a model with: i2i train FOLDER")
     if as_json:
         for entry in entries:
-            header = (
-                {key: value for key, value in asdict(entry.header).items() if key != "config"} if entry.header else {}
-            )
-            print_result({"name": entry.name, "path": str(entry.path), "shipped": entry.shipped} | header, "", True)
+            facts = {"name": entry.name, "path": str(entry.path), "shipped": entry.shipped}
+            if entry.header is None:
+                facts["error"] = str(entry.error)
+            else:
+                facts |= {key: value for key, value in asdict(entry.header).items() if key != "config"}
+            print_result(facts, "", True)
     elif entries:
         rows = []
         for entry in entries:
@@ -56,22 +58,20 @@ def list_(as_json: JsonOpt = False) -> None:
 @weights_app.command()
 def show(name: NameArg = None, as_json: JsonOpt = False) -> None:
     """The model card of weights; without NAME, of those that the commands would use."""
-    from i2i_cli.engine.header import read_header
-    from i2i_cli.jobs.publishing import find_weights, model_card
+    from i2i_cli.jobs.publishing import open_card
 
-    path = find_weights(name)
-    header = read_header(path)
-    print_result({"path": str(path)} | asdict(header), model_card(path, header), as_json)
+    path, header, card = open_card(name)
+    print_result({"path": str(path)} | asdict(header), card, as_json)
 
 
 @weights_app.command()
 def check(name: NameArg = None) -> None:
     """Load weights whole and compare their hash; without NAME, all that `list` shows."""
-    from i2i_cli.jobs.publishing import check_weights, find_weights, list_weights
+    from i2i_cli.jobs.publishing import check_weights, find_weights, known_sha256, list_weights
 
     if name is not None:
         path = find_weights(name)
-        check_weights(path)
+        check_weights(path, known_sha256(path))
         print_result({}, f"{path}: sound", False)
         return
     failures = 0

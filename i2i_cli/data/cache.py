@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -66,9 +67,9 @@ class PackedImages:
             batch[i] = image[top : top + size, left : left + size]
         return torch.from_numpy(batch)
 
-    @property
+    @cached_property
     def _starts(self) -> NDArray[np.int64]:
-        return self.__dict__.setdefault("starts", np.concatenate([[0], np.cumsum(self.shapes.prod(1) * 3)]))
+        return np.concatenate([[0], np.cumsum(self.shapes.prod(1) * 3)])
 
 
 def cache_folder() -> Path:

@@ -1,8 +1,10 @@
 """The images of a data set, decoded and split, as the jobs draw them."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,6 +32,13 @@ class Dataset:
     train: Tensor
     test: Tensor
     warnings: tuple[str, ...]
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What makes two data sets the same for training: domain names, and a hash of keys and labels."""
+        digest = hashlib.sha256()
+        for row in self.train.tolist():
+            digest.update(f"{self.items[row].label} {self.items[row].key}\n".encode("utf-8", "surrogateescape"))
+        return {"domains": list(self.domains), "sha256": digest.hexdigest()}
 
     def rows(self, split: Tensor, label: int, limit: int) -> Tensor:
         """Up to `limit` rows of one domain in `split`, evenly spread over it."""

@@ -71,16 +71,14 @@ def scan(root: Path) -> DomainFolder:
     train_root = _first_folder(root, _TRAIN_NAMES)
     test_root = _first_folder(root, _TEST_NAMES) if train_root else None
     domains = _domain_names(train_root or root)
-    train, test = [], []
-    for label, domain in enumerate(domains):
-        items = _items((train_root or root) / domain, label)
-        if train_root is None or test_root is None:
-            held_out = _held_out_part(items)
-            train += [item for item in items if item.key not in held_out]
-            test += [item for item in items if item.key in held_out]
-        else:
-            train += items
-            test += _items(test_root / domain, label)
+    items = [item for label, domain in enumerate(domains) for item in _items((train_root or root) / domain, label)]
+    if test_root is not None:
+        train = items
+        test = [item for label, domain in enumerate(domains) for item in _items(test_root / domain, label)]
+    else:
+        held_out = _held_out_part(items)
+        train = [item for item in items if item.key not in held_out]
+        test = [item for item in items if item.key in held_out]
     return DomainFolder(
         root=root, domains=domains, train=tuple(train), test=tuple(test), warnings=_warnings(domains, train, test)
     )
@@ -112,12 +110,15 @@ def _items(folder: Path, label: int) -> list[Item]:
 
 
 def _held_out_part(items: list[Item]) -> set[str]:
-    """Keys of the deterministic test part; never all of a domain, and never none of three or more."""
-    keys = sorted({item.key for item in items})
-    held_out = {key for key in keys if is_held_out(key)}
-    if not held_out and len(keys) > 2:
-        held_out = {min(keys, key=lambda key: hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest())}
-    return held_out if len(held_out) < len(keys) else set()
+    """Keys of the deterministic test part, one decision for all domains. None is left with no training image."""
+    held_out = {key for key in {item.key for item in items} if is_held_out(key)}
+    by_domain: dict[int, set[str]] = {}
+    for item in items:
+        by_domain.setdefault(item.label, set()).add(item.key)
+    for keys in by_domain.values():
+        if keys <= held_out:
+            held_out -= keys
+    return held_out
 
 
 def _warnings(domains: tuple[str, ...], train: list[Item], test: list[Item]) -> tuple[str, ...]:

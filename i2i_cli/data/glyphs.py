@@ -23,6 +23,9 @@ from PIL import Image, ImageDraw, ImageFont
 from i2i_cli.data.domains import is_held_out
 from i2i_cli.errors import DataError
 
+VERSION = 1
+"""Goes up when the drawn images change, so that cached sets are drawn anew."""
+
 SIDE = 64
 _TEXT_SIZE = 42
 _SANS, _SERIF = "DejaVuSans-Bold", "DejaVuSerif-Bold"

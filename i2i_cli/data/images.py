@@ -24,6 +24,11 @@ GROUND = (255, 255, 255)
 
 MAX_PIXELS = 100_000_000
 
+# Pillow warns of what is refused or mended here anyway. Set once: the filters belong to the whole
+# process, and images are decoded in threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
@@ -62,17 +67,15 @@ def read_image(source: Path | bytes, max_side: int | None = None) -> Picture:
         raise DataError(f"{name}: {'not a regular file' if source.exists() else 'no such file'}")
     try:
         file: BinaryIO | Path = io.BytesIO(source) if isinstance(source, bytes) else source
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(file, formats=FORMATS) as image:
-                _check_size(image, name)
-                size = image.size
-                if max_side is not None:
-                    image.draft("RGB", (max_side, max_side))
-                image.load()
-                picture = upright(image)
-                turned = image.getexif().get(_ORIENTATION, 1) in _SIDEWAYS
-                return picture._replace(size=(size[1], size[0]) if turned else size)
+        with Image.open(file, formats=FORMATS) as image:
+            _check_size(image, name)
+            size = image.size
+            if max_side is not None:
+                image.draft("RGB", (max_side, max_side))
+            image.load()
+            picture = upright(image)
+            turned = image.getexif().get(_ORIENTATION, 1) in _SIDEWAYS
+            return picture._replace(size=(size[1], size[0]) if turned else size)
     except DataError:
         raise
     except UnidentifiedImageError:
@@ -131,7 +134,7 @@ def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
         converted = ImageCms.profileToProfile(
             image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), outputMode="RGB"
         )
-    except ImageCms.PyCMSError:
+    except (ImageCms.PyCMSError, OSError):
         return image.convert("RGB")
     return converted if converted is not None else image.convert("RGB")
 
@@ -150,7 +153,10 @@ def encode_image(image: Image.Image, suffix: str = ".png") -> bytes:
         image = Image.alpha_composite(ground, image).convert("RGB")
     buffer = io.BytesIO()
     options = {"quality": 95} if format_name in ("JPEG", "WEBP") else {}
-    image.save(buffer, format_name, **options)
+    try:
+        image.save(buffer, format_name, **options)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{image.width}x{image.height} pixels cannot be written as {format_name}: {error}") from error
     return buffer.getvalue()
 
 

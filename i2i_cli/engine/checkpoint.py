@@ -11,9 +11,17 @@ from i2i_cli.files import written_whole
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write `tensors` to `path`; an earlier file stands until the new one is complete."""
-    with written_whole(path) as temporary:
-        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, temporary, metadata)
+    """Write `tensors` to `path`; an earlier file stands until the new one is complete.
+
+    Raises:
+        WeightsError, DataError: it cannot be written.
+    """
+    plain = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    try:
+        with written_whole(path) as temporary:
+            save_file(plain, temporary, metadata)
+    except SafetensorError as error:
+        raise WeightsError(f"cannot write {path}: {error}", "make room on the disk, or write elsewhere") from error
 
 
 def load_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:

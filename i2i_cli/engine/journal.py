@@ -15,7 +15,7 @@ class Journal:
 
     def write(self, kind: str, step: int, **values: Any) -> None:
         """One line. Numbers are kept to six significant digits."""
-        line = json.dumps({"kind": kind, "step": step} | _rounded(values), ensure_ascii=False)
+        line = json.dumps({"kind": kind, "step": step} | _rounded(values))
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
@@ -34,7 +34,7 @@ class Journal:
     def rewind(self, step: int) -> None:
         """Drop what was written after `step`: a resumed run writes it again."""
         kept = [line for line in self.lines() if line["step"] <= step]
-        write_text(self.path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in kept))
+        write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 
 
 def _rounded(value: Any) -> Any:

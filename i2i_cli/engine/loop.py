@@ -25,6 +25,7 @@ class TrainingConfig:
         warmup: steps over which the learning rate grows to its value.
         clip: largest norm of a turn's gradients; 0 is no limit.
         ema: decay of the averaged weights that every command loads; 0 keeps the last ones.
+            Differs from the papers, which keep the last ones.
         checkpoint_minutes: wall time between checkpoints.
         device, precision: "auto" or a name; see `engine/device.py`.
     """
@@ -69,6 +70,8 @@ class Loop:
     def __init__(
         self, objective: Objective, config: TrainingConfig, device: torch.device, precision: str, seed: int
     ) -> None:
+        # A resumed run is bit-identical only where the same convolution is chosen again.
+        torch.backends.cudnn.deterministic = True
         self.objective = objective.to(device).to(memory_format=torch.channels_last)
         self.config = config
         self.device = device

@@ -8,15 +8,14 @@ from i2i_cli.data.domains import find_images
 from i2i_cli.data.glyphs import draw_styles
 from i2i_cli.data.images import write_image
 from i2i_cli.engine.header import read_header
-from i2i_cli.errors import ConfigError
 from i2i_cli.jobs.figures import samples_sheet
 from i2i_cli.jobs.file_translation import FileTranslation, Task
 from i2i_cli.jobs.observer import Observer
 from i2i_cli.jobs.outputs import Source, plan_outputs
-from i2i_cli.jobs.publishing import MODEL
 from i2i_cli.jobs.run_config import run_config
+from i2i_cli.jobs.run_folder import RunFolder
 from i2i_cli.jobs.swapping import plan_swap, swap_files
-from i2i_cli.jobs.training import train
+from i2i_cli.jobs.training import TrainingResult, resume, train
 from i2i_cli.jobs.translation import load
 
 IMAGE_SIZE = 32
@@ -50,31 +49,32 @@ def run_demo(
 ) -> DemoResult:
     """Draw the glyph styles into `folder`, train SRAE on them, and use the model on held-out images.
 
-    A finished model of an earlier demo in `folder` is used again.
-
-    Raises:
-        ConfigError: `folder` holds a demo that was stopped on the way.
+    A finished model of an earlier demo in `folder` is used again, and a stopped one gone on with.
     """
     observer = observer or Observer()
-    glyphs, run = folder / "glyphs", folder / "run"
-    trained = not (run / MODEL).is_file()
+    glyphs, run = folder / "glyphs", RunFolder(folder / "run")
+    trained = not run.model.is_file() or not read_header(run.model).finished
     if trained:
         observer.note(f"drawing characters in four styles and training on them, in {folder}")
     draw_styles(glyphs)
     if trained:
-        flags = {
-            "data": {"root": str(glyphs), "image_size": IMAGE_SIZE},
-            "training": {"steps": STEPS, "minutes": MINUTES},
-        }
-        result = train(run_config(flags), run, observer=observer, should_stop=should_stop)
+        result = _train(run, glyphs, observer, should_stop)
         if not result.finished:
             return DemoResult(figures={}, trained=True, finished=False)
-    header = read_header(run / MODEL)
-    if not header.finished:
-        raise ConfigError(f"{run} was stopped on the way", f"go on with: i2i train --resume {run}, then i2i demo")
+    header = read_header(run.model)
     return DemoResult(
         figures=header.figures, trained=trained, finished=True, pictures=_pictures(folder), commands=_commands(folder)
     )
+
+
+def _train(run: RunFolder, glyphs: Path, observer: Observer, should_stop: Callable[[], bool]) -> TrainingResult:
+    if run.state.is_file():  # an earlier demo was stopped on the way
+        return resume(run.path, observer=observer, should_stop=should_stop)
+    flags = {
+        "data": {"root": str(glyphs), "image_size": IMAGE_SIZE},
+        "training": {"steps": STEPS, "minutes": MINUTES},
+    }
+    return train(run_config(flags), run.path, observer=observer, should_stop=should_stop)
 
 
 def _pictures(folder: Path) -> tuple[tuple[str, Path], ...]:
@@ -87,7 +87,7 @@ def _pictures(folder: Path) -> tuple[tuple[str, Path], ...]:
         targets = [translator.target(other) for other in translator.domains if other != domain]
         planned = plan_outputs(sources, [target.label for target in targets], out)
         job = FileTranslation(translator=translator, targets=targets, overwrite=True)
-        for outcome in job.run([Task(source.path, paths) for source, paths in zip(sources, planned, strict=True)]):
+        for outcome in job.run([Task(source.path, paths) for source, paths in planned]):
             if outcome.error is not None:
                 raise outcome.error
     a, b = find_images(test / "filled")[3], find_images(test / "serif")[7]

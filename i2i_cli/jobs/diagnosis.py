@@ -1,4 +1,4 @@
-"""What works in this installation."""
+"""What works in this installation. What may be broken is imported inside the check that finds out."""
 
 import os
 import platform
@@ -9,8 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import i2i_cli
-from i2i_cli.data.cache import cache_folder
-from i2i_cli.engine.device import pick_device, pick_precision
 from i2i_cli.jobs.publishing import RUNS, list_weights, shipped_folder
 
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "typer", "rich", "matplotlib", "platformdirs")
@@ -34,7 +32,7 @@ def diagnose() -> list[Finding]:
         ("torchvision imports", _import_torchvision),
         ("device", _device),
         ("VGG-16 weights", _vgg),
-        ("cache folder", lambda: _writable(cache_folder())),
+        ("cache folder", _cache),
         ("runs folder", lambda: _writable(RUNS.absolute())),
         ("weights", lambda: f"{len(list_weights())} found; shipped ones lie in {shipped_folder()}"),
     ]
@@ -58,6 +56,8 @@ def _import_torchvision() -> str:
 def _device() -> str:
     import torch
 
+    from i2i_cli.engine.device import pick_device, pick_precision
+
     device = pick_device("auto")
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     cores = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
@@ -70,6 +70,12 @@ def _vgg() -> str:
     if is_cached():
         return "ImageNet weights are cached: --perceptual auto uses them"
     return f"not cached: --perceptual auto uses L1 alone (imagenet would download {DOWNLOAD})"
+
+
+def _cache() -> str:
+    from i2i_cli.data.cache import cache_folder
+
+    return _writable(cache_folder())
 
 
 def _writable(folder: Path) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import Dataset
 from i2i_cli.models.family import TranslationModel
-from i2i_cli.models.probes import Judge, balanced_accuracy, code_probe, fit, frechet_distance
+from i2i_cli.models.probes import Judge, as_judged, balanced_accuracy, code_probe, fit, frechet_distance
 
 TRAIN_LIMIT = 1000
 TEST_LIMIT = 400
@@ -24,6 +24,7 @@ class HeldOutFigures:
     """What was measured on images that were never trained on.
 
     Args:
+        held_out: False where a domain has too few test images: then all figures are of training images.
         reconstruction_l1: mean absolute error of reconstructions, images in [-1, 1].
         leak_means, leak_noisy: balanced accuracy of a fresh MLP that reads the domain from the
             content codes, without and with the training's noise. Chance is 1 / number of domains.
@@ -36,6 +37,7 @@ class HeldOutFigures:
             where the data has no pairs.
     """
 
+    held_out: bool
     reconstruction_l1: float
     leak_means: float
     leak_noisy: float
@@ -61,14 +63,18 @@ class HeldOutFigures:
 
 
 class HeldOutScorer:
-    """Scores models on one data set. The classifier of real images is trained once."""
+    """Scores models on one data set. The classifier of real images is trained once.
+
+    Where a domain has fewer than three test images, `held_out` is False and training images serve.
+    """
 
     def __init__(self, dataset: Dataset, device: torch.device, seed: int, use_pairs: bool) -> None:
         self.dataset = dataset
         self.device = device
         self.seed = seed
         self.use_pairs = use_pairs
-        split = dataset.test if _covers(dataset, dataset.test) else dataset.train
+        self.held_out = _covers(dataset, dataset.test)
+        split = dataset.test if self.held_out else dataset.train
         self._test_rows = self._spread(split, TEST_LIMIT)
         self._train_rows = self._spread(dataset.train, TRAIN_LIMIT)
         self._test_labels = dataset.labels[self._test_rows]
@@ -83,10 +89,10 @@ class HeldOutScorer:
             yield to_model_range(self.dataset.images.crops(chunk), self.device)
 
     def _fit_judge(self) -> Judge:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             judge = Judge(len(self.dataset.domains)).to(self.device)
-        images = torch.cat(list(self._images(self._train_rows)))
+        images = torch.cat([as_judged(chunk) for chunk in self._images(self._train_rows)])
         fit(judge, images, self._train_labels, steps=300, seed=self.seed)
         judge.set_scale(images)
         return judge
@@ -111,6 +117,7 @@ class HeldOutScorer:
             for label in range(len(self.dataset.domains))
         ]
         return HeldOutFigures(
+            held_out=self.held_out,
             reconstruction_l1=error / len(self._test_rows),
             leak_means=leak_means,
             leak_noisy=leak_noisy,
@@ -154,7 +161,7 @@ class HeldOutScorer:
 
         train, test = codes(self._train_rows), codes(self._test_rows)
         mean, scale = train.mean(0), train.std(0).clamp_min(1e-6)
-        with torch.random.fork_rng(), torch.enable_grad(), torch.autocast(self.device.type, enabled=False):
+        with torch.random.fork_rng(devices=[]), torch.enable_grad(), torch.autocast(self.device.type, enabled=False):
             torch.manual_seed(self.seed)
             probe = code_probe(train.shape[1], len(self.dataset.domains)).to(self.device)
             fit(probe, (train - mean) / scale, self._train_labels, steps=400, seed=self.seed)

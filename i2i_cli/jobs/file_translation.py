@@ -33,7 +33,7 @@ class Outcome:
     Args:
         written: (target label, path) of every output.
         data: the encoded image, where the output is stdout.
-        skipped: the outputs were there already, and were to be left alone.
+        skipped: all outputs were there already, and were to be left alone.
         note: what a person should know of how the source was read.
     """
 
@@ -84,10 +84,10 @@ class FileTranslation:
                     yield item if isinstance(item, Outcome) else next(written)
 
     def _load(self, task: Task) -> "_Loaded | Outcome":
-        existing = [path for path in task.outputs if path != STREAM and path.exists()]
-        if self.skip_existing and len(existing) == len(task.outputs):
-            return Outcome(source=task.source, skipped=True)
         try:
+            existing = [path for path in task.outputs if path != STREAM and path.exists()]
+            if self.skip_existing and len(existing) == len(task.outputs):
+                return Outcome(source=task.source, skipped=True)
             if existing and not (self.overwrite or self.skip_existing):
                 raise DataError(f"{existing[0]} exists already", "add --force or --skip-existing")
             side = self.translator.image_size
@@ -95,6 +95,8 @@ class FileTranslation:
             return _Loaded(task, *fit(picture, side), picture.note)
         except I2IError as error:
             return Outcome(source=task.source, error=error)
+        except OSError as error:  # a name that is too long, a folder that may not be entered
+            return Outcome(source=task.source, error=DataError(f"{task.source}: {error.strerror}"))
 
     def _translate(self, loaded: Sequence[_Loaded]) -> list[list[NDArray[np.uint8]]]:
         """For each loaded image, its square in every target."""
@@ -111,7 +113,9 @@ class FileTranslation:
                 image = item.frame.restore(square, self.at_model_size)
                 if path == STREAM:
                     data = encode_image(image)
-                elif self.overwrite or not path.exists():
+                elif path.exists() and not self.overwrite:
+                    continue
+                else:
                     write_image(path, image)
                 written.append((target.label, path))
         except I2IError as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from i2i_cli.data.domains import find_images
-from i2i_cli.data.images import OUTPUT_FORMATS
+from i2i_cli.data.images import OUTPUT_FORMATS, SUFFIXES
 from i2i_cli.errors import ConfigError, DataError
 
 STREAM = Path("-")
@@ -43,30 +43,48 @@ def find_sources(paths: Sequence[Path], recursive: bool) -> list[Source]:
 
 def plan_outputs(
     sources: Sequence[Source], labels: Sequence[str], out: Path | None, suffix: str = ".png"
-) -> list[list[Path]]:
-    """For each source, one output path for each label.
+) -> list[tuple[Source, list[Path]]]:
+    """Each source with one output path for each label.
 
-    Without `out`: `STEM-LABEL.png` beside the input; stdin goes to stdout. A folder (existing, or
-    ending in a slash, or when there are several results) mirrors the paths below a source folder.
+    Without `out`: `STEM-LABEL.png` beside the input; stdin goes to stdout. With it: that file, or a
+    folder (an existing one, or a name without an image's suffix) that mirrors a source folder.
+    Images found in a folder that are outputs of others found there are results of an earlier run,
+    and no sources.
 
     Raises:
         ConfigError: two results would have one name, or one would take its input's place.
     """
-    many = len(sources) * len(labels) > 1
-    to_folder = out is not None and out != STREAM and (many or out.is_dir() or out.suffix.lower() not in OUTPUT_FORMATS)
-    if out is not None and out.is_file() and to_folder:
-        raise ConfigError(f"-o {out} is a file, but there are {len(sources) * len(labels)} results", "give a folder")
-    if out == STREAM and many:
-        raise ConfigError(f"stdout takes one image, not {len(sources) * len(labels)}", "give a folder with -o")
-    planned = [[_output(source, label, out, to_folder, suffix) for label in labels] for source in sources]
-    taken = Counter(path for paths in planned for path in paths if path != STREAM)
+    num_results = len(sources) * len(labels)
+    to_folder = out is not None and out != STREAM and _is_folder(out, num_results)
+    planned = [(source, [_output(source, label, out, to_folder, suffix) for label in labels]) for source in sources]
+    made = {path.absolute() for _, paths in planned for path in paths if path != STREAM}
+    planned = [
+        (source, paths) for source, paths in planned if source.below is None or source.path.absolute() not in made
+    ]
+    taken = Counter(path.resolve() for _, paths in planned for path in paths if path != STREAM)
+    num_streams = sum(path == STREAM for _, paths in planned for path in paths)
+    if num_streams and num_results > 1:
+        raise ConfigError(f"stdout takes one image, not {num_results} results", "give a folder with -o")
     if clash := next((path for path, count in taken.items() if count > 1), None):
         raise ConfigError(
-            f"two results would be called {clash}", "rename an input, or translate them one folder at a time"
+            f"two results would be called {clash.name} in {clash.parent}", "rename an input, or give them one at a time"
         )
-    if own := next((s.path for s in sources if s.path in taken), None):
+    if own := next((s.path for s, _ in planned if s.path != STREAM and s.path.resolve() in taken), None):
         raise ConfigError(f"the result would take the place of its input {own}", "give another -o")
     return planned
+
+
+def _is_folder(out: Path, num_results: int) -> bool:
+    if out.is_dir():
+        return True
+    suffix = out.suffix.lower()
+    if suffix in SUFFIXES - OUTPUT_FORMATS.keys():
+        raise ConfigError(f"no image is written as {suffix!r}", f"use one of {', '.join(OUTPUT_FORMATS)}")
+    if suffix not in OUTPUT_FORMATS and not out.is_file():
+        return True
+    if num_results > 1:
+        raise ConfigError(f"-o {out} is one file, but there are {num_results} results", "give a folder")
+    return False
 
 
 def _output(source: Source, label: str, out: Path | None, to_folder: bool, suffix: str) -> Path:

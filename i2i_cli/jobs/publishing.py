@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,6 +148,18 @@ def check_weights(path: Path, sha256: str = "") -> None:
         )
 
 
+def open_card(name: str | None) -> tuple[Path, Header, str]:
+    """The weights meant by `name`: their path, their header and their card."""
+    path = find_weights(name)
+    header = read_header(path)
+    return path, header, model_card(path, header)
+
+
+def known_sha256(path: Path) -> str:
+    """The hash that the manifest of the shipped models gives for `path`; "" for others."""
+    return next((entry.sha256 for entry in _shipped() if entry.path == path), "")
+
+
 def describe(header: Header) -> str:
     """One line: family, size, domains, step."""
     domains = ", ".join(header.domains)
@@ -156,10 +169,13 @@ def describe(header: Header) -> str:
 
 def model_card(path: Path, header: Header) -> str:
     """The Markdown card of the weights at `path`: what they are, their figures, how to use them."""
-    folder, images = path.parent, header.trained_on.get("images", {})
+    images = header.trained_on.get("images", {})
     first, last = header.domains[0], header.domains[-1]
+    is_run = path.name == MODEL
+    name = path.parent.name if is_run else path.stem
+    weights = shlex.quote(str(path.parent if is_run else path))
     lines = [
-        f"# {folder.name}",
+        f"# {name}",
         "",
         f"Family `{header.family}`, {header.image_size} x {header.image_size} pixels, "
         f"{'finished' if header.finished else 'saved on the way'} at step {header.step}, trained on "
@@ -169,9 +185,9 @@ def model_card(path: Path, header: Header) -> str:
         "|---|---|",
         *(f"| {domain} | {images.get(domain, '?')} |" for domain in header.domains),
         "",
-        "    i2i translate IMAGE --to " + last + f" -w {folder}",
-        f"    i2i swap-domain {first.upper()}.png {last.upper()}.png -w {folder}",
-        f"    i2i train --resume {folder} --steps {2 * header.step}",
+        "    i2i translate IMAGE --to " + last + f" -w {weights}",
+        f"    i2i swap-domain {first.upper()}.png {last.upper()}.png -w {weights}",
+        *([f"    i2i train --resume {weights} --steps {2 * header.step}"] if is_run else []),
         "",
         *_figures_table(header.figures),
         "`samples/latest.png`: held-out inputs, their reconstructions, and each in every domain.",

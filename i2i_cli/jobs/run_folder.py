@@ -1,7 +1,7 @@
 """A run folder: what lies in it, under which names, and how it is written."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,24 @@ from i2i_cli.engine.header import Header, read_header, read_metadata
 from i2i_cli.engine.journal import Journal
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.files import write_text
-from i2i_cli.jobs.publishing import model_card
+from i2i_cli.jobs.publishing import MODEL, model_card
 from i2i_cli.jobs.run_config import RunConfig, from_tables
 
 _STATE_KEY = "i2i-state"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateFacts:
+    """Where a run stood when its state was saved.
+
+    Args:
+        seconds: wall time trained so far, all sittings together.
+        data: the fingerprint of the data set.
+    """
+
+    step: int
+    seconds: float
+    data: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -29,7 +43,7 @@ class RunFolder:
     @property
     def model(self) -> Path:
         """What every command loads."""
-        return self.path / "model.safetensors"
+        return self.path / MODEL
 
     @property
     def best(self) -> Path:
@@ -72,19 +86,25 @@ class RunFolder:
             raise ConfigError(f"{self.path} holds no run to resume", "give the folder of a run, such as runs/faces")
         return from_tables(read_toml(self.path / "config.toml"))
 
-    def save_state(self, tensors: dict[str, Tensor], step: int, seconds: float) -> None:
+    def save_state(self, tensors: dict[str, Tensor], facts: StateFacts) -> None:
         """Write what `load_state` gives back."""
-        metadata = {_STATE_KEY: json.dumps({"seconds": seconds, "step": step}, sort_keys=True)}
-        save_tensors(self.state, tensors, metadata)
+        save_tensors(self.state, tensors, {_STATE_KEY: json.dumps(asdict(facts), sort_keys=True)})
 
-    def load_state(self) -> tuple[dict[str, Tensor], int, float]:
-        """The saved tensors, the step, and the seconds trained so far."""
+    def load_state(self) -> tuple[dict[str, Tensor], StateFacts]:
+        """The saved tensors, and where the run stood."""
         metadata = read_metadata(self.state)
         try:
-            values = json.loads(metadata[_STATE_KEY])
-            return load_tensors(self.state), int(values["step"]), float(values["seconds"])
+            facts = StateFacts(**json.loads(metadata[_STATE_KEY]))
         except (KeyError, ValueError, TypeError) as error:
             raise WeightsError(f"{self.state} is no saved state of a run ({error})") from error
+        return load_tensors(self.state), facts
+
+    def model_is_finished(self, step: int) -> bool:
+        """Whether the model was derived from the state of the run's last step."""
+        if not self.model.is_file():
+            return False
+        header = read_header(self.model)
+        return header.finished and header.step == step
 
     def save_model(self, tensors: dict[str, Tensor], header: Header) -> None:
         """Write the weights that every command loads, and the card that describes them."""

@@ -21,11 +21,14 @@ from i2i_cli.jobs.figures import translation_sheet
 from i2i_cli.jobs.observer import Observer
 from i2i_cli.jobs.publishing import data_name
 from i2i_cli.jobs.run_config import RunConfig
-from i2i_cli.jobs.run_folder import RunFolder
+from i2i_cli.jobs.run_folder import RunFolder, StateFacts
 from i2i_cli.models.family import NUM_KEPT_CODES, Batch
 
 LOG_EVERY = 20
 """Steps between two readings of the losses: the only times when the loop waits for the device."""
+
+LOG_SECONDS = 20.0
+"""Where steps are slow, the losses are read at least this often."""
 
 BUILT_IN = "built-in glyph styles"
 
@@ -67,12 +70,13 @@ class Sitting:
             dataset.labels[dataset.train], len(dataset.domains), config.training.batch_size, config.seed
         )
         self._scorer: HeldOutScorer | None = None
+        self._images_since_log, self._busy_since_log, self._logged = 0, 0.0, time.monotonic()
 
     def go(self, should_stop: Callable[[], bool]) -> TrainingResult:
         """Train until the run's end, or until `should_stop()`; then save."""
         self.folder.journal.write("sitting", self.loop.step, **self._facts())
         saved = last = time.monotonic()
-        finished = False
+        finished = self.share() >= 1
         while not finished and not should_stop():
             self._advance()
             now = time.monotonic()
@@ -80,7 +84,7 @@ class Sitting:
             finished = self.share() >= 1
             sample = finished or _is_due(self.loop.step, first=50, widest=2000)
             score = finished or _is_due(self.loop.step, first=500, widest=4000)
-            if sample or score or self.loop.step % LOG_EVERY == 0:
+            if sample or score or self.loop.step % LOG_EVERY == 0 or now - self._logged > LOG_SECONDS:
                 # Reading the losses first: weights that have diverged are neither judged nor saved.
                 self._log()
                 if sample:
@@ -108,22 +112,25 @@ class Sitting:
         return max(by_steps, by_time)
 
     def _advance(self) -> None:
-        started = time.perf_counter()
-        loop, dataset = self.loop, self.dataset
+        loop, dataset, started = self.loop, self.dataset, time.perf_counter()
         rows = dataset.train[self._sampler.indices(loop.step)]
         places = torch.rand(len(rows), generator=generator_for(self.config.seed, loop.step, "crops"))
         context = loop.context()
-        images = to_model_range(dataset.images.crops(rows, places), self.loop.device)
+        images = to_model_range(dataset.images.crops(rows, places), loop.device)
         images = augmented(images, self.config.data, context.generator)
-        loop.advance(Batch(images, dataset.labels[rows].to(self.loop.device)), context)
-        rate = len(rows) / (time.perf_counter() - started)
-        self.images_per_second = 0.95 * (self.images_per_second or rate) + 0.05 * rate
+        loop.advance(Batch(images, dataset.labels[rows].to(loop.device)), context)
+        self._images_since_log += len(rows)
+        self._busy_since_log += time.perf_counter() - started
 
     def _log(self) -> None:
-        terms = self.loop.take_terms()
+        started = time.perf_counter()
+        terms = self.loop.take_terms()  # waits for the device, so the time is that of the work
+        self._busy_since_log += time.perf_counter() - started
         if terms:
+            self.images_per_second = self._images_since_log / self._busy_since_log
             self.folder.journal.write("training", self.loop.step, images_per_second=self.images_per_second, **terms)
             self.observer.training(self.loop.step, min(1.0, self.share()), self.images_per_second, terms)
+        self._images_since_log, self._busy_since_log, self._logged = 0, 0.0, time.monotonic()
 
     def _keep_codes(self) -> None:
         model = self.loop.averaged.eval()
@@ -142,6 +149,8 @@ class Sitting:
         self._keep_codes()
         if self._scorer is None:
             self._scorer = HeldOutScorer(self.dataset, self.loop.device, self.config.seed, self._has_pairs())
+            if not self._scorer.held_out:
+                self.observer.note("warning: too few held-out images: all figures are of training images")
         self.figures = self._scorer.figures(self.loop.averaged, autocast(self.loop.device, self.loop.precision))
         self._latest_figures = self.figures.to_dict()
         self.folder.journal.write("held-out", self.loop.step, **self._latest_figures)
@@ -179,7 +188,8 @@ class Sitting:
 
     def _save(self, finished: bool = False) -> None:
         self._keep_codes()
-        self.folder.save_state(self.loop.state(), self.loop.step, self.seconds)
+        facts = StateFacts(step=self.loop.step, seconds=self.seconds, data=self.dataset.fingerprint())
+        self.folder.save_state(self.loop.state(), facts)
         self.folder.save_model(self.loop.averaged.state_dict(), self._header(finished))
 
     def _facts(self) -> dict[str, Any]:

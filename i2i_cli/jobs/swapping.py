@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from i2i_cli.data.images import write_image
+from i2i_cli.data.images import OUTPUT_FORMATS, write_image
 from i2i_cli.errors import ConfigError, DataError
 from i2i_cli.jobs.figures import swap_sheet
 from i2i_cli.jobs.translation import Translator
@@ -36,6 +36,8 @@ def plan_swap(a: Path, b: Path, out: Path | None, sheet: Path | None, *, overwri
         b_as_a=(out or b.parent) / f"{b.stem}~{a.stem}.png",
         sheet=sheet,
     )
+    if sheet is not None and sheet.suffix.lower() not in OUTPUT_FORMATS:
+        raise ConfigError(f"no image is written as {sheet.suffix!r}", f"use one of {', '.join(OUTPUT_FORMATS)}")
     if not overwrite:
         for path in (swap.a_as_b, swap.b_as_a, swap.sheet):
             if path is not None and path.exists():

@@ -10,7 +10,7 @@ import torch
 from i2i_cli.config import updated
 from i2i_cli.data.cache import cache_folder
 from i2i_cli.data.dataset import Dataset, open_dataset
-from i2i_cli.data.glyphs import draw_styles
+from i2i_cli.data.glyphs import VERSION, draw_styles
 from i2i_cli.engine.checkpoint import load_into, load_tensors
 from i2i_cli.engine.device import pick_device, pick_precision
 from i2i_cli.engine.header import read_header
@@ -18,7 +18,7 @@ from i2i_cli.engine.loop import Loop
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.jobs.observer import Observer
 from i2i_cli.jobs.run_config import RunConfig, with_perceptual
-from i2i_cli.jobs.run_folder import RunFolder
+from i2i_cli.jobs.run_folder import RunFolder, StateFacts
 from i2i_cli.jobs.sitting import BUILT_IN, Sitting, TrainingResult, plain
 from i2i_cli.models import family
 
@@ -47,14 +47,13 @@ def train(
     run = RunFolder(folder)
     run.refuse_if_taken()
     config = _settled(config, observer)
-    if config.data.root:
-        # So that the run can be resumed from any folder.
-        config = replace(config, data=replace(config.data, root=str(Path(config.data.root).absolute())))
+    _check(config, init)
     dataset = _open_data(config, observer)
     loop = _build_loop(config, dataset)
     if init is not None:
-        _start_from(init, loop, config)
+        _start_from(init, loop)
     run.write_config(config)
+    run.save_state(loop.state(), StateFacts(step=0, seconds=0.0, data=dataset.fingerprint()))
     return Sitting(run, config, dataset, loop, observer).go(should_stop)
 
 
@@ -76,27 +75,57 @@ def resume(
     """
     observer = observer or Observer()
     run = RunFolder(folder)
-    config = updated(run.read_config(), changes or {})
+    config = _settled(updated(run.read_config(), changes or {}), observer)
+    _check(config)
     dataset = _open_data(config, observer)
     loop = _build_loop(config, dataset)
-    tensors, step, seconds = run.load_state()
+    tensors, facts = run.load_state()
+    if facts.data["domains"] != list(dataset.domains):
+        raise WeightsError(
+            f"{folder} was trained on the domains {', '.join(facts.data['domains'])}, not {', '.join(dataset.domains)}",
+            "resume with the folders that the run was started with",
+        )
+    if facts.data != dataset.fingerprint():
+        observer.note("warning: the training images have changed since; this is no exact continuation")
     try:
-        loop.load_state(tensors, step)
+        loop.load_state(tensors, facts.step)
     except (RuntimeError, KeyError, ValueError) as error:
         raise WeightsError(
-            f"{run.state} does not fit this run's config or data: {str(error).splitlines()[0]}",
-            "resume with the settings and the domains that the run was started with",
+            f"{run.state} does not fit this run's config: {str(error).splitlines()[0]}",
+            "resume with the settings that the run was started with",
         ) from error
-    run.journal.rewind(step)
-    sitting = Sitting(run, config, dataset, loop, observer, seconds)
-    if sitting.share() >= 1:
-        raise ConfigError(f"{folder} is finished at step {step}", f"train it longer: --steps {2 * step}")
+    run.journal.rewind(facts.step)
+    sitting = Sitting(run, config, dataset, loop, observer, facts.seconds)
+    if sitting.share() >= 1 and run.model_is_finished(facts.step):
+        raise ConfigError(f"{folder} is finished at step {facts.step}", f"train it longer: --steps {2 * facts.step}")
     run.write_config(config)
     return sitting.go(should_stop)
 
 
+def _check(config: RunConfig, init: Path | None = None) -> None:
+    """Find what cannot work before hours of images are decoded.
+
+    Raises:
+        ConfigError, DeviceError, WeightsError: a size, a device, a precision or weights that do not fit.
+    """
+    pick_precision(config.training.precision, pick_device(config.training.device))
+    with torch.device("meta"):
+        family(config.family).build_model(config.networks, config.data.image_size, 2)
+    if init is None:
+        return
+    header = read_header(init)
+    networks = header.config.get("networks")
+    if (header.family, networks, header.image_size) != (config.family, plain(config.networks), config.data.image_size):
+        raise WeightsError(
+            f"--init {init} has other networks or another image size than this run",
+            "take over its --image-size and [networks] settings, or leave --init out",
+        )
+
+
 def _settled(config: RunConfig, observer: Observer) -> RunConfig:
-    """The config with `perceptual = "auto"` replaced by what this machine has."""
+    """The config as it can be resumed from any folder: paths absolute, `perceptual` as this machine has it."""
+    if config.data.root:
+        config = replace(config, data=replace(config.data, root=str(Path(config.data.root).absolute())))
     choice = getattr(config.objective, "perceptual", "none")
     if choice == "none":
         return config
@@ -113,7 +142,7 @@ def _settled(config: RunConfig, observer: Observer) -> RunConfig:
 
 
 def _open_data(config: RunConfig, observer: Observer) -> Dataset:
-    root = Path(config.data.root) if config.data.root else cache_folder() / "glyph-styles"
+    root = Path(config.data.root) if config.data.root else cache_folder() / f"glyph-styles-{VERSION}"
     if not config.data.root:
         observer.note(f"no DATA given: training on the {BUILT_IN}, drawn into {root}")
         draw_styles(root)
@@ -129,20 +158,15 @@ def _build_loop(config: RunConfig, dataset: Dataset) -> Loop:
     device = pick_device(config.training.device)
     precision = pick_precision(config.training.precision, device)
     kind = family(config.family)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = kind.build_model(config.networks, config.data.image_size, len(dataset.domains))
         objective = kind.build_objective(model, config.objective)
     return Loop(objective, config.training, device, precision, config.seed)
 
 
-def _start_from(path: Path, loop: Loop, config: RunConfig) -> None:
+def _start_from(path: Path, loop: Loop) -> None:
     """Take the networks of the weights at `path`. Its kept codes belong to its own domains and stay behind."""
-    header = read_header(path)
-    if header.family != config.family or header.config.get("networks") != plain(config.networks):
-        raise WeightsError(
-            f"--init {path} has other networks than this run", "take over its [networks] settings, or leave --init out"
-        )
     tensors = load_tensors(path)
     for model in (loop.objective.model, loop.averaged):
         own = {name: tensor for name, tensor in model.state_dict().items() if "kept_codes" in name}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from i2i_cli.config import nearest
+from i2i_cli.config import nearest, updated
 from i2i_cli.data.augment import to_bytes, to_model_range
 from i2i_cli.data.geometry import Frame, fit
 from i2i_cli.data.images import Picture, read_image, upright
@@ -20,7 +20,6 @@ from i2i_cli.engine.device import pick_device
 from i2i_cli.engine.header import Header, read_header
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.jobs.publishing import find_weights
-from i2i_cli.jobs.run_config import from_tables
 from i2i_cli.models import family
 from i2i_cli.models.family import Codes, TranslationModel
 
@@ -49,8 +48,9 @@ def load(weights: str | Path | None = None, device: str = "auto") -> "Translator
     path = find_weights(str(weights) if weights is not None else None)
     header = read_header(path)
     try:
-        config = from_tables(header.config)
-        model = family(header.family).build_model(config.networks, header.image_size, len(header.domains))
+        kind = family(header.family)
+        networks = updated(kind.networks, header.config.get("networks", {}))
+        model = kind.build_model(networks, header.image_size, len(header.domains))
     except ConfigError as error:
         raise WeightsError(f"the header of {path} is damaged: {error.message}", error.hint) from error
     load_into(model, load_tensors(path), path)
@@ -86,12 +86,11 @@ class Translator:
             raise ConfigError(f"{self.path} has no domain {domain!r}", nearest(domain, self.domains))
         return self.domains.index(domain)
 
-    def target(self, domain: str, sample: int | None = None) -> Target:
-        """The default code of `domain`, or the kept code at place `sample`."""
+    def target(self, domain: str, place: int = 0) -> Target:
+        """The kept code of `domain` at `place`; the first is the medoid, the default."""
         codes = self.model.target_codes(self.label_of(domain))
         if not len(codes):
             raise WeightsError(f"{self.path} keeps no codes of {domain!r}", "train it a little longer")
-        place = sample or 0
         return Target(domain, codes[place : place + 1].to(self.device))
 
     def samples(self, domain: str, count: int, seed: int = 0) -> list[Target]:

@@ -55,3 +55,10 @@ class UpBlock(nn.Sequential):
 def standardise(x: Tensor) -> Tensor:
     """Instance statistics out of (B, C, H, W): each channel of each image to mean 0, variance 1."""
     return F.instance_norm(x)
+
+
+def moving_crop(step: int, side: int, share: float) -> tuple[slice, slice]:
+    """Rows and columns of a crop that moves with `step`: two golden sequences, which cover all places evenly."""
+    length = max(1, round(side * share))
+    top, left = (int((step * ratio) % 1 * (side - length + 1)) for ratio in (0.7548777, 0.5698403))
+    return slice(top, top + length), slice(left, left + length)

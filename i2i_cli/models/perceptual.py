@@ -28,8 +28,10 @@ def resolve_choice(choice: str, has_pixel_loss: bool) -> str:
     """
     if choice == "auto":
         return "imagenet" if is_cached() else "none" if has_pixel_loss else "random"
-    if choice in _CHOICES or Path(choice).is_file():
+    if choice in _CHOICES:
         return choice
+    if Path(choice).is_file():
+        return str(Path(choice).absolute())
     raise ConfigError(
         f"--perceptual {choice!r} is neither a file nor a choice", f"use {', '.join(_CHOICES)} or a VGG-16 weights file"
     )
@@ -127,7 +129,7 @@ def _load(features: nn.Sequential, choice: str) -> None:
             state = load_file(path)
         else:
             state = torch.hub.load_state_dict_from_url(
-                path.absolute().as_uri(), model_dir=str(path.absolute().parent), weights_only=True
+                path.as_uri(), model_dir=str(path.parent), file_name=path.name, weights_only=True
             )
         own = {key.removeprefix("features."): value for key, value in state.items()}
         features.load_state_dict({key: own[key] for key in features.state_dict()})

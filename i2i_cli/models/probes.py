@@ -12,6 +12,11 @@ JUDGE_SIDE = 32
 """Images are judged at this side: enough to tell domains apart, and quick."""
 
 
+def as_judged(images: Tensor) -> Tensor:
+    """`images` (B, 3, H, W) at the side at which they are judged."""
+    return F.interpolate(images.float(), (JUDGE_SIDE, JUDGE_SIDE), mode="area")
+
+
 class Judge(nn.Module):
     """A small classifier of domains, trained on real images alone, that scores translations.
 
@@ -43,7 +48,7 @@ class Judge(nn.Module):
         return self.head(self._hidden(images))
 
     def _hidden(self, images: Tensor) -> Tensor:
-        return self.layers(F.interpolate(images.float(), (JUDGE_SIDE, JUDGE_SIDE), mode="area"))
+        return self.layers(as_judged(images))
 
     @torch.no_grad()
     def set_scale(self, images: Tensor) -> None:
@@ -87,7 +92,7 @@ def balanced_accuracy(logits: Tensor, labels: Tensor) -> float:
 
 def frechet_distance(first: Tensor, second: Tensor) -> float:
     """Frechet distance between normal fits of two feature sets (n, f) and (n', f)."""
-    first, second = first.double().cpu(), second.double().cpu()
+    first, second = first.cpu().double(), second.cpu().double()  # no float64 on MPS
     gap = (first.mean(0) - second.mean(0)).square().sum()
     s1, s2 = first.T.cov(), second.T.cov()
     values, vectors = torch.linalg.eigh(s1)

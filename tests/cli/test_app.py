@@ -100,7 +100,7 @@ def test_an_error_is_two_lines_on_stderr_and_no_traceback(tmp_path: Path) -> Non
     found = i2i("train", "nowhere", cwd=tmp_path)
     assert found.returncode == 1 and found.stdout == b""
     lines = found.stderr.decode().splitlines()
-    assert lines[-2].startswith("error: nowhere: no such folder")
+    assert lines[-2] == f"error: {tmp_path}/nowhere: no such folder"
     assert lines[-1].startswith("  try: ")
     debug = i2i("--debug", "train", "nowhere", cwd=tmp_path)
     assert b"Traceback" in debug.stderr and debug.returncode == 1

@@ -44,6 +44,13 @@ def test_minutes_take_the_place_of_steps(domains: Path) -> None:
     assert "steps = 0\nminutes = 0.01" in Path("runs/x/config.toml").read_text()
 
 
+def test_a_run_by_minutes_can_be_trained_on_by_steps(domains: Path) -> None:
+    first = RUNNER.invoke(app, ["train", str(domains), "--minutes", "0.001", "--name", "x", "--json", *TINY])
+    step = json.loads(first.stdout)["step"]
+    longer = RUNNER.invoke(app, ["train", "--resume", "runs/x", "--steps", str(step + 2)])
+    assert longer.exit_code == 0 and f"finished at step {step + 2}" in longer.stderr
+
+
 def test_a_run_s_own_config_trains_the_same_again(domains: Path) -> None:
     RUNNER.invoke(app, ["train", str(domains), "--steps", "2", "--name", "x", "--flip", *TINY])
     again = RUNNER.invoke(app, ["train", "--config", "runs/x/config.toml", "--name", "y"])

@@ -84,8 +84,24 @@ def test_nothing_is_overwritten_unasked(here: Path) -> None:
 
 def test_skip_existing_fills_what_is_missing(here: Path) -> None:
     Path("photo-disc.png").write_text("mine")
-    translate("photo.jpg", "--to", "disc", "--to", "square", "--skip-existing")
+    result = translate("photo.jpg", "--to", "disc", "--to", "square", "--skip-existing")
+    assert result.stdout == "photo-square.png\n"
     assert Path("photo-disc.png").read_text() == "mine" and size("photo-square.png") == (200, 120)
+
+
+def test_an_interrupted_folder_is_gone_on_with_by_the_same_command(here: Path, domains: Path) -> None:
+    words = [str(domains / "disc"), "-r", "--to", "square", "--skip-existing"]
+    assert len(translate(*words).stdout.splitlines()) == 16
+    (domains / "disc" / "03-square.png").unlink()
+    assert translate(*words).stdout == f"{domains}/disc/03-square.png\n"
+    assert len(list((domains / "disc").iterdir())) == 32
+
+
+def test_a_name_that_is_too_long_stops_only_itself(here: Path, photo: Path) -> None:
+    long = photo.with_name("x" * 248 + ".jpg")
+    shutil.copy(photo, long)
+    result = translate(str(long), "photo.jpg", "--to", "disc", code=1)
+    assert result.stdout == "photo-disc.png\n" and "1 of 2 images failed" in result.stderr
 
 
 def test_pipes(here: Path) -> None:
@@ -114,6 +130,8 @@ def test_pipes(here: Path) -> None:
         ([".", "--to", "disc"], 2, "add -r"),
         (["photo.jpg", "--to", "disc", "--size", "big"], 2, "--size 'big'"),
         (["photo.jpg", "--like", "photo.jpg", "--samples", "2"], 2, "--like is one target"),
+        (["photo.jpg", "--like", "photo.jpg", "--to", "disk"], 2, "did you mean 'disc'?"),
+        (["photo.jpg", "--to", "disc", "-o", "x.gif"], 2, "no image is written as '.gif'"),
         (["photo.jpg", "--to", "disc", "--samples", "99"], 2, "15 codes"),
         (["photo.jpg", "--to", "disc", "-o", "-", "--json"], 2, "--json"),
         (["photo.jpg", "--to", "disc", "-o", "photo.jpg"], 2, "take the place of its input"),

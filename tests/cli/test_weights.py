@@ -39,6 +39,10 @@ def test_check_names_each_bad_one() -> None:
     result = RUNNER.invoke(app, ["weights", "check"])
     assert result.exit_code == 1 and "runs/bad" in result.stderr and "shapes" in result.stdout
     assert RUNNER.invoke(app, ["weights", "check", "shapes"]).exit_code == 0
+    errors = [
+        json.loads(line).get("error") for line in RUNNER.invoke(app, ["weights", "list", "--json"]).stdout.splitlines()
+    ]
+    assert sum(error is not None for error in errors) == 1
     assert "unusable" in RUNNER.invoke(app, ["weights", "list"]).stdout
 
 

@@ -52,6 +52,14 @@ def test_folders_above_the_domains_decide_the_split(tmp_path: Path, test_name: s
     assert [(item.label, item.key) for item in found.test] == [(0, "3"), (1, "4")]
 
 
+def test_a_pair_is_never_split_even_in_tiny_domains(tmp_path: Path) -> None:
+    for a, b in ((8, 9), (3, 30), (1, 60)):
+        root = tmp_path / f"{a}-{b}"
+        touch(root, *(f"a/{i}.png" for i in range(a)), *(f"b/{i}.png" for i in range(b)))
+        found = scan(root)
+        assert not {item.key for item in found.train} & {item.key for item in found.test}
+
+
 def test_a_tiny_domain_keeps_an_image_for_training(tmp_path: Path) -> None:
     touch(tmp_path, "a/1.png", "b/1.png", "b/2.png", "b/3.png")
     found = scan(tmp_path)

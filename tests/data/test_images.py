@@ -114,11 +114,22 @@ def test_missing_files_and_folders_are_told_apart(tmp_path: Path) -> None:
 def test_what_is_written_comes_back(tmp_path: Path) -> None:
     rgba = Image.new("RGBA", (5, 7), (10, 20, 30, 40))
     write_image(tmp_path / "a.png", rgba)
-    assert Image.open(tmp_path / "a.png").getpixel((0, 0)) == (10, 20, 30, 40)
     write_image(tmp_path / "a.jpg", rgba)
-    assert Image.open(tmp_path / "a.jpg").mode == "RGB"
+    with Image.open(tmp_path / "a.png") as png, Image.open(tmp_path / "a.jpg") as jpeg:
+        assert png.getpixel((0, 0)) == (10, 20, 30, 40)
+        assert jpeg.mode == "RGB"
     with pytest.raises(DataError, match=r"'.xyz'"):
         encode_image(rgba, ".xyz")
+
+
+def test_an_image_too_wide_for_its_format_is_an_error() -> None:
+    with pytest.raises(DataError, match="17000x2 pixels cannot be written as WEBP"):
+        encode_image(Image.new("RGB", (17_000, 2)), ".webp")
+
+
+def test_a_broken_profile_does_not_reject_the_image() -> None:
+    data = as_bytes(Image.new("CMYK", (8, 8)), "JPEG", icc_profile=b"junk" * 40)
+    assert read_image(data).rgb.mode == "RGB"
 
 
 def test_upright_takes_an_image_from_memory() -> None:

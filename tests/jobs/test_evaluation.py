@@ -35,7 +35,7 @@ def scorer(tmp_path: Path) -> HeldOutScorer:
     random = np.random.default_rng(0)
     for name, level in (("dark", 40), ("light", 180)):
         (tmp_path / "data" / name).mkdir(parents=True)
-        for i in range(80):
+        for i in range(160):
             pixels = np.full((32, 32, 3), level, np.uint8)
             y, x = random.integers(0, 24, 2)
             pixels[y : y + 8, x : x + 8] += 40
@@ -68,6 +68,17 @@ def test_a_model_that_ignores_the_domain_code_is_found_out(scorer: HeldOutScorer
     assert figures.judged == {"dark->light": 0.0, "light->dark": 0.0}
     assert figures.leak_means > 0.95
     assert figures.mean_frechet > 20
+
+
+def test_pairs_are_scored_against_the_true_counterpart(scorer: HeldOutScorer) -> None:
+    """Every dark image is its light namesake less 140 levels, but for where its patch lies."""
+    scorer.use_pairs = True
+    figures = scorer.figures(oracle(scorer), nullcontext())
+    images = scorer.dataset.images
+    first, second = scorer.dataset.pairs(scorer.dataset.test, 0, 1)
+    gap = (images.crops(second).float() - images.crops(first).float() - 140).abs().mean() / 127.5
+    assert figures.pair_l1["dark->light"] == pytest.approx(float(gap), rel=1e-3)
+    assert figures.pair_l1.keys() == figures.judged.keys()
 
 
 def test_scores_do_not_disturb_anyone_s_random_numbers(scorer: HeldOutScorer) -> None:

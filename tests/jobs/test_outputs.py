@@ -27,26 +27,39 @@ def source(path: str, below: str | None = None) -> Source:
         ([source("-")], ["x"], None, [["-"]]),
         ([source("-")], ["x"], "f.png", [["f.png"]]),
         ([source("a.jpg")], ["x"], "-", [["-"]]),
-        ([source("a.jpg")], ["../up"], None, [["_up-"]]),
     ],
 )
 def test_results_go_where_a_person_expects_them(sources, labels, out, wanted) -> None:
-    if labels == ["../up"]:
-        assert plan_outputs(sources, labels, None)[0][0].parent == Path()
-        return
     planned = plan_outputs(sources, labels, Path(out) if out else None)
-    assert [[str(path) for path in paths] for paths in planned] == wanted
+    assert [source for source, _ in planned] == sources
+    assert [[str(path) for path in paths] for _, paths in planned] == wanted
+
+
+def test_a_label_cannot_leave_the_folder() -> None:
+    ((_, (path,)),) = plan_outputs([source("d/a.jpg")], ["../up"], None)
+    assert path.parent == Path("d")
+
+
+def test_results_of_an_earlier_run_are_no_sources() -> None:
+    found = [source("in/a-x.png", "in"), source("in/a.png", "in"), source("in/b.png", "in")]
+    planned = plan_outputs(found, ["x"], None)
+    assert [(s.path.name, paths[0].name) for s, paths in planned] == [("a.png", "a-x.png"), ("b.png", "b-x.png")]
 
 
 @pytest.mark.parametrize(
     ("sources", "labels", "out", "said"),
     [
-        ([source("a.png"), source("a.jpg")], ["x"], None, "two results would be called a-x.png"),
+        ([source("a.png"), source("a.jpg")], ["x"], None, "two results would be called a-x.png in"),
         ([source("p/a.png"), source("q/a.png")], ["x"], "out", "two results"),
         ([source("a.png"), source("a-x.png")], ["x"], None, "take the place of its input a-x.png"),
         ([source("a.png")], ["x"], "a.png", "take the place of its input"),
         ([source("a.png"), source("b.png")], ["x"], "-", "stdout takes one image"),
         ([source("-"), source("b.png")], ["x"], "-", "stdout takes one image"),
+        ([source("-"), source("b.png")], ["x"], None, "stdout takes one image"),
+        ([source("-")], ["x", "y"], None, "stdout takes one image"),
+        ([source("a.png"), source("b.png")], ["x"], "o.png", "is one file"),
+        ([source("a.png")], ["x"], "o.gif", "no image is written as '.gif'"),
+        ([source("a.png")], ["x"], str(Path("a.png").absolute()), "take the place of its input"),
     ],
 )
 def test_clashes_are_refused_before_any_work(sources, labels, out, said) -> None:
@@ -56,9 +69,10 @@ def test_clashes_are_refused_before_any_work(sources, labels, out, said) -> None
 
 def test_an_existing_folder_is_a_folder_and_a_file_no_folder(tmp_path: Path) -> None:
     (tmp_path / "o.png").mkdir()
-    assert plan_outputs([source("a.jpg")], ["x"], tmp_path / "o.png") == [[tmp_path / "o.png" / "a-x.png"]]
+    ((_, paths),) = plan_outputs([source("a.jpg")], ["x"], tmp_path / "o.png")
+    assert paths == [tmp_path / "o.png" / "a-x.png"]
     (tmp_path / "f").touch()
-    with pytest.raises(ConfigError, match="is a file"):
+    with pytest.raises(ConfigError, match="is one file"):
         plan_outputs([source("a.jpg"), source("b.jpg")], ["x"], tmp_path / "f")
 
 

@@ -11,8 +11,11 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
+from i2i_cli.config import merged
+from i2i_cli.data.cache import cache_folder
 from i2i_cli.engine.header import read_header
 from i2i_cli.errors import ConfigError, DataError, I2IError, WeightsError
+from i2i_cli.jobs import sitting
 from i2i_cli.jobs.observer import Observer
 from i2i_cli.jobs.run_config import run_config
 from i2i_cli.jobs.sitting import _is_due
@@ -62,11 +65,15 @@ def test_the_header_needs_no_flag_beside_it(run: Path) -> None:
 
 
 @pytest.mark.parametrize("recipe", ["default", "paper"])
-def test_stopping_and_resuming_gives_the_same_bytes(tiny: dict, tmp_path: Path, recipe: str) -> None:
-    tiny = {**tiny, "recipe": recipe}
-    if recipe == "paper":
-        tiny["objective"] = {"critic_width": 8, "perceptual": "none", "weights": {"pixel": 1.0}}
+def test_stopping_and_resuming_gives_the_same_bytes(
+    tiny: dict, tmp_path: Path, recipe: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny |= {"recipe": recipe, "data": {**tiny["data"], "flip": True, "shift": 0.1}}
+    swaps = {"pixel": 1.0, "adversarial": 0.1, "content_consistency": 1.0}
+    tiny["objective"] = {"critic_width": 8, "perceptual": "none", "weights": swaps}
     train(run_config(tiny), tmp_path / "whole")
+    # The halved run also samples and scores on the way, which must not disturb it.
+    monkeypatch.setattr(sitting, "_is_due", lambda step, first, widest: step % 2 == 0)
     stopped = train(run_config(tiny), tmp_path / "halved", should_stop=stopping_after(3))
     assert (stopped.step, stopped.finished) == (3, False)
     assert not read_header(tmp_path / "halved" / "model.safetensors").finished
@@ -76,6 +83,26 @@ def test_stopping_and_resuming_gives_the_same_bytes(tiny: dict, tmp_path: Path, 
         whole, halved = (load_file(tmp_path / run / name) for run in ("whole", "halved"))
         assert whole.keys() == halved.keys()
         assert all(whole[key].equal(halved[key]) for key in whole), name
+
+
+def test_a_run_killed_before_its_first_checkpoint_can_be_resumed(tiny: dict, tmp_path: Path, monkeypatch) -> None:
+    def die(self: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(sitting.Sitting, "_advance", die)
+        train(run_config(tiny), tmp_path / "run")
+    assert resume(tmp_path / "run").finished
+
+
+def test_a_last_save_cut_in_two_is_mended_by_resuming(tiny: dict, tmp_path: Path) -> None:
+    train(run_config(tiny), tmp_path / "run")
+    wanted = load_file(tmp_path / "run" / "model.safetensors")
+    (tmp_path / "run" / "model.safetensors").unlink()
+    assert resume(tmp_path / "run").finished
+    found = load_file(tmp_path / "run" / "model.safetensors")
+    assert all(wanted[key].equal(found[key]) for key in wanted)
+    assert read_header(tmp_path / "run" / "model.safetensors").figures
 
 
 def test_a_finished_run_can_be_trained_longer(tiny: dict, tmp_path: Path) -> None:
@@ -113,11 +140,17 @@ def test_figures_survive_a_stop_and_a_resume(tiny: dict, tmp_path: Path) -> None
     assert read_header(tmp_path / "run" / "model.safetensors").figures.keys() == before.keys() != set()
 
 
-def test_other_data_cannot_be_resumed_on(tiny: dict, tmp_path: Path, domains: Path) -> None:
+def test_other_domains_cannot_be_resumed_on_and_other_images_are_warned_of(
+    tiny: dict, tmp_path: Path, domains: Path
+) -> None:
     train(run_config(tiny), tmp_path / "run", should_stop=stopping_after(2))
-    (domains / "third").mkdir()
-    Image.new("RGB", (40, 40)).save(domains / "third" / "x.png")
-    with pytest.raises(WeightsError, match="does not fit this run's config or data"):
+    for i in range(4):
+        Image.new("RGB", (40, 40)).save(domains / "disc" / f"new{i}.png")
+    observer = Notes()
+    resume(tmp_path / "run", observer=observer, should_stop=stopping_after(1))
+    assert any("no exact continuation" in text for text in observer.notes)
+    (domains / "disc").rename(domains / "zebra")
+    with pytest.raises(WeightsError, match="was trained on the domains disc, square, not square, zebra"):
         resume(tmp_path / "run")
 
 
@@ -126,10 +159,26 @@ def test_init_takes_the_networks_of_another_run(tiny: dict, tmp_path: Path, run:
     train(run_config(still), tmp_path / "new", init=run / "model.safetensors")
     before, after = (load_file(folder / "model.safetensors") for folder in (run, tmp_path / "new"))
     assert all(before[key].allclose(after[key], atol=1e-5) for key in before if "kept_codes" not in key)
-    wider = {**tiny, "networks": {**tiny["networks"], "width": 24}}
-    with pytest.raises(WeightsError, match="other networks"):
-        train(run_config(wider), tmp_path / "wider", init=run / "model.safetensors")
-    assert not (tmp_path / "wider").exists()
+    for changed in ({"networks": {**tiny["networks"], "width": 24}}, {"data": {**tiny["data"], "image_size": 64}}):
+        with pytest.raises(WeightsError, match="other networks or another image size"):
+            train(run_config({**tiny, **changed}), tmp_path / "other", init=run / "model.safetensors")
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    "changed", [{"data": {"image_size": 48}}, {"training": {"device": "cuda:77"}}, {"training": {"precision": "fp8"}}]
+)
+def test_what_cannot_work_is_found_before_images_are_decoded(tiny: dict, tmp_path: Path, changed: dict) -> None:
+    with pytest.raises(I2IError):
+        train(run_config(merged(tiny, changed)), tmp_path / "run")
+    assert not (tmp_path / "run").exists() and not cache_folder().exists()
+
+
+def test_too_few_test_images_are_owned_up_to(tiny: dict, tmp_path: Path) -> None:
+    observer = Notes()
+    result = train(run_config(tiny), tmp_path / "run", observer=observer)
+    assert any("too few held-out images" in text for text in observer.notes)
+    assert result.figures is not None and not result.figures.held_out
 
 
 def test_bad_images_are_named_and_left_out(tiny: dict, tmp_path: Path, domains: Path) -> None:

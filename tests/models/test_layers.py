@@ -1,6 +1,6 @@
 import torch
 
-from i2i_cli.models.layers import ConvBlock, ResidualBlock, UpBlock, num_groups, standardise
+from i2i_cli.models.layers import ConvBlock, ResidualBlock, UpBlock, moving_crop, num_groups, standardise
 
 
 def test_shapes() -> None:
@@ -24,3 +24,12 @@ def test_a_new_up_block_has_no_grid() -> None:
     pixels = block[1](block[0](torch.rand(2, 12, 8, 8)))
     children = pixels.unfold(2, 2, 2).unfold(3, 2, 2).flatten(4)
     assert torch.allclose(children.amax(4), children.amin(4), atol=1e-6)
+
+
+def test_crops_stay_inside_and_cover_the_image() -> None:
+    places = {(rows.start, columns.start) for rows, columns in (moving_crop(step, 8, 0.5) for step in range(200))}
+    assert places == {(y, x) for y in range(5) for x in range(5)}
+    assert all(
+        rows.stop <= 8 and rows.stop - rows.start == 4 for rows, _ in (moving_crop(step, 8, 0.5) for step in range(50))
+    )
+    assert moving_crop(3, 8, 1.0) == (slice(0, 8), slice(0, 8))

@@ -10,7 +10,6 @@ from i2i_cli.errors import ConfigError
 from i2i_cli.models.family import Batch, Context
 from i2i_cli.models.srae import FAMILY, SRAE, NetworksConfig, ObjectiveConfig, SRAEObjective
 from i2i_cli.models.srae.networks import Gaussian
-from i2i_cli.models.srae.objective import _crop, _kl
 
 PAPER = FAMILY.recipes["paper"]
 
@@ -81,8 +80,8 @@ def test_entropy_term_by_hand() -> None:
 
 def test_kl_by_hand() -> None:
     code = Gaussian(torch.tensor([1.0, 0.0]), torch.tensor([1.0, 2.0]))
-    assert float(_kl(code)) == pytest.approx((0.5 * 1 + 0.5 * (4 - 2 * math.log(2) - 1)) / 2)
-    assert float(_kl(Gaussian(torch.ones(2), 0.7))) == 0
+    assert float(code.kl()) == pytest.approx((0.5 * 1 + 0.5 * (4 - 2 * math.log(2) - 1)) / 2)
+    assert float(Gaussian(torch.ones(2), 0.7).kl()) == 0
 
 
 def test_the_critics_see_detached_codes_of_the_same_step() -> None:
@@ -155,15 +154,6 @@ def test_the_image_critic_enters_late() -> None:
     image_turns = [turn for turn in trained.turns() if turn.name == "image_critic"]
     assert [turn.weights(9) for turn in image_turns] == [{}, {}]
     assert [turn.every for turn in image_turns] == [1, 16]
-
-
-def test_crops_stay_inside_and_cover_the_image() -> None:
-    places = {(rows.start, columns.start) for rows, columns in (_crop(step, 8, 0.5) for step in range(200))}
-    assert places == {(y, x) for y in range(5) for x in range(5)}
-    assert all(
-        rows.stop <= 8 and rows.stop - rows.start == 4 for rows, _ in (_crop(step, 8, 0.5) for step in range(50))
-    )
-    assert _crop(3, 8, 1.0) == (slice(0, 8), slice(0, 8))
 
 
 def test_something_has_to_rebuild_the_image() -> None:

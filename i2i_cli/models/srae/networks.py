@@ -72,6 +72,12 @@ class Gaussian(NamedTuple):
         """
         return self.mean + noise_like(self.mean, generator) * self.sigma
 
+    def kl(self) -> Tensor:
+        """KL divergence to the standard normal, mean over the code's entries; 0 where sigma is fixed."""
+        if isinstance(self.sigma, float):
+            return self.mean.new_zeros(())
+        return 0.5 * (self.mean.square() + self.sigma.square() - 2 * self.sigma.log() - 1).mean()
+
 
 class Encoder(nn.Module):
     """f: a shared trunk f_phi, then the content stream f_c and the domain stream f_d (figure 2a)."""
