@@ -12,7 +12,7 @@ from i2i_cli.cli.report import print_result, print_table, say
 EXAMPLES = """Examples:
 
 \b
-  i2i demo               everything in ./demo; a second time, the model is used again
+  i2i demo               everything in ./demo; a second time goes on, or uses the model again
   i2i demo -o /tmp/try   elsewhere
 """
 
@@ -33,7 +33,7 @@ def demo(
     with stop_on_signal() as signal, TrainingView() as view:
         result = run_demo(out, observer=view, should_stop=signal.received)
     if not result.finished or signal.received():
-        say(f"stopped and saved; go on with: i2i train --resume {out / 'run'}")
+        say(f"stopped and saved; go on with: i2i demo -o {out}")
         raise typer.Exit(signal.exit_code)
     if not result.trained:
         say(f"using the model of an earlier demo; remove {out} to train anew")
