@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow bench lint clean
 
 demo: $(READY)
 	$(BIN)/i2i demo
@@ -14,6 +14,9 @@ test: $(READY) lint
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
+
+bench: $(READY)
+	$(BIN)/python benchmarks/startup.py demo/run
 
 lint: $(READY)
 	$(BIN)/ruff check .

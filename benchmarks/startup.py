@@ -36,7 +36,7 @@ def compare(name: str, ours: list[str], reference_name: str, reference: list[str
     """Run both in turn (A B A B) and print the medians and their ratio."""
     times = [(seconds(ours), seconds(reference)) for _ in range(ROUNDS)]
     a, b = (statistics.median(column) for column in zip(*times, strict=True))
-    print(f"{name}: {a:.2f} s, {reference_name}: {b:.2f} s, ratio {a / b:.2f} (median of {ROUNDS})")  # noqa: T201
+    print(f"{name}: {a:.2f} s, {reference_name}: {b:.2f} s, ratio {a / b:.2f} (median of {ROUNDS})")
 
 
 def main() -> None:

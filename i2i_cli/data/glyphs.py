@@ -60,10 +60,10 @@ def characters() -> list[str]:
     kept: list[str] = []
     renders: NDArray[np.float32] = np.empty((len(candidates), (SIDE // 2) ** 2), np.float32)
     for character in candidates:
-        glyphs = [_glyph(character, font) for font in (_SANS, _SERIF)]
-        if any(glyph is None for glyph in glyphs):
+        glyph = _glyph(character, _SANS)
+        if glyph is None or _glyph(character, _SERIF) is None:
             continue
-        small = glyphs[0].resize((SIDE // 2, SIDE // 2), Image.Resampling.BOX)  # type: ignore[union-attr]
+        small = glyph.resize((SIDE // 2, SIDE // 2), Image.Resampling.BOX)
         render = np.asarray(small, np.float32).reshape(-1) / 255
         if render.any() and not (np.abs(renders[: len(kept)] - render).mean(1) < _LOOK_ALIKE).any():
             renders[len(kept)] = render

@@ -6,6 +6,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from i2i_cli.cli import app
+from i2i_cli.jobs import demo as job
 
 RUNNER = CliRunner()
 
@@ -43,3 +44,14 @@ def test_it_never_becomes_the_default(here: Path) -> None:
 
 def test_json(here: Path) -> None:
     assert RUNNER.invoke(app, ["demo", "--json"]).stdout.startswith('{"figures"')
+
+
+@pytest.mark.slow
+def test_the_real_demo_learns_to_translate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,000 steps on the real sample set: every style is met, and the easy pairs come near the truth."""
+    monkeypatch.setattr(job, "STEPS", 1000)
+    monkeypatch.setattr(job, "MINUTES", 0.0)
+    figures = job.run_demo(tmp_path / "demo").figures
+    assert figures["held_out"] and figures["judge_accuracy"] > 0.95
+    assert figures["mean_judged"] > 0.9 and figures["reconstruction_l1"] < 0.08
+    assert figures["pair_l1"]["filled->pixel"] < 0.08 and figures["pair_l1"]["serif->filled"] < 0.15
