@@ -93,13 +93,13 @@ def _pictures(folder: Path) -> tuple[tuple[str, Path], ...]:
     a, b = find_images(test / "filled")[3], find_images(test / "serif")[7]
     swap_files(translator, plan_swap(a, b, folder, folder / "swap.png", overwrite=True))
     write_image(
-        folder / "samples.png", samples_sheet(translator, find_images(test / "outline")[:SAMPLES], "serif", SAMPLES)
+        folder / "samples.png", samples_sheet(translator, find_images(test / "filled")[:SAMPLES], "serif", SAMPLES)
     )
     return (
         ("held-out characters, rebuilt and in every style", folder / "run" / "samples" / "latest.png"),
         ("each of them as a file of its own", out),
         ("two images with their domain codes exchanged", folder / "swap.png"),
-        ("one character, several codes of one style", folder / "samples.png"),
+        ("six characters, each by six codes of one style", folder / "samples.png"),
     )
 
 

@@ -115,9 +115,9 @@ class RunFolder:
         """Keep these weights as the best so far."""
         save_tensors(self.best, tensors, header.to_metadata())
 
-    def best_quality(self) -> tuple[float, ...]:
-        """`HeldOutFigures.quality` of the best model so far; lower than any where there is none."""
-        return tuple(read_header(self.best).figures["quality"]) if self.best.is_file() else ()
+    def least_shortfall(self) -> float:
+        """`HeldOutFigures.shortfall` of the best model so far; infinity where there is none."""
+        return float(read_header(self.best).figures["shortfall"]) if self.best.is_file() else float("inf")
 
     def latest_figures(self) -> dict[str, Any]:
         """The held-out figures that were journalled last; none for a new run."""

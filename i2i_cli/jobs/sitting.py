@@ -155,7 +155,7 @@ class Sitting:
         self._latest_figures = self.figures.to_dict()
         self.folder.journal.write("held-out", self.loop.step, **self._latest_figures)
         self.observer.scored(self.loop.step, self.figures)
-        if self.figures.quality > self.folder.best_quality():
+        if self.figures.shortfall < self.folder.least_shortfall():
             self.folder.save_best(self.loop.averaged.state_dict(), self._header(False))
 
     def _has_pairs(self) -> bool:

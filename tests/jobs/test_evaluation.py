@@ -90,8 +90,9 @@ def test_scores_do_not_disturb_anyone_s_random_numbers(scorer: HeldOutScorer) ->
     assert torch.equal(torch.rand(3), wanted)
 
 
-def test_a_model_is_better_by_its_worst_pair_and_then_by_distance(scorer: HeldOutScorer) -> None:
+def test_a_model_is_better_by_its_worst_pair_and_by_distance(scorer: HeldOutScorer) -> None:
     figures = scorer.figures(oracle(scorer), nullcontext())
-    worse = replace(figures, judged={"dark->light": 1.0, "light->dark": 0.9}, frechet={"dark->light": 0.0})
-    farther = replace(figures, frechet={"dark->light": 99.0})
-    assert figures.quality > farther.quality > worse.quality > ()
+    worse = replace(figures, judged={"dark->light": 1.0, "light->dark": 0.9})
+    farther = replace(figures, frechet={name: value + 99 for name, value in figures.frechet.items()})
+    assert worse.shortfall == pytest.approx(figures.shortfall + 10)
+    assert farther.shortfall == pytest.approx(figures.shortfall + 99)
