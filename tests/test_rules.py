@@ -19,7 +19,7 @@ ALLOWED = {
     "files": {"errors"},
     "errors": set(),
 }
-TOLD_BY_THE_BASE = {"forward", "note", "decoding", "training", "scored"}
+TOLD_BY_THE_BASE = {"forward", "note", "decoding", "encoding", "training", "scored"}
 """Methods that override a documented one (torch's, or `Observer`'s)."""
 
 MAX_FILE_LINES = 250

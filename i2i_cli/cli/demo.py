@@ -27,7 +27,8 @@ def demo(
     Trains on characters in four styles for about three minutes, then translates unseen ones.
     """
     # Late: torch, and rich's bars.
-    from i2i_cli.cli.training_view import TrainingView, stop_on_signal
+    from i2i_cli.cli.progress import stop_on_signal
+    from i2i_cli.cli.training_view import TrainingView
     from i2i_cli.jobs.demo import run_demo
 
     with stop_on_signal() as signal, TrainingView() as view:

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from i2i_cli.cli.report import say
+from i2i_cli.cli.report import read_stdin, say, shown_path
+from i2i_cli.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from i2i_cli.jobs.sources import Source
     from i2i_cli.jobs.translation import Translator
 
 
@@ -35,10 +37,47 @@ WeightsOpt = Annotated[
         show_default=False,
     ),
 ]
+ImagesArg = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="IMAGE...", help="Image files, folders with -r, or - for stdin.", show_default=False),
+]
+RecursiveOpt = Annotated[bool, typer.Option("-r", "--recursive", help="Take all images below a folder.")]
+FileListOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--from-file", metavar="FILE", help="Take paths from a file, one a line; - is stdin.", show_default=False
+    ),
+]
+NulOpt = Annotated[
+    bool, typer.Option("-0", "--null", help="The paths in --from-file end with NUL, as of find -print0.")
+]
 DeviceOpt = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
 SeedOpt = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
 JsonOpt = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 ForceOpt = Annotated[bool, typer.Option("--force", help="Overwrite outputs that are there.")]
+
+
+def sources_of(images: list[Path] | None, recursive: bool, file_list: Path | None, nul: bool) -> "list[Source]":
+    """The images that a command line names.
+
+    Raises:
+        ConfigError: none at all, or stdin asked for twice.
+        DataError: the list cannot be read.
+    """
+    from i2i_cli.jobs.sources import STREAM, find_sources, listed_paths
+
+    paths = list(images or [])
+    if paths.count(STREAM) + (file_list == STREAM) > 1:
+        raise ConfigError("stdin can be one thing only", "give one - on the command line")
+    if file_list is not None:
+        try:
+            data = read_stdin() if file_list == STREAM else file_list.read_bytes()
+        except OSError as error:
+            raise DataError(f"cannot read {file_list}: {error.strerror or error}") from error
+        paths += listed_paths(data, b"\0" if nul else b"\n")
+    if not paths:
+        raise ConfigError("no images given", "name some, or give - or --from-file -")
+    return find_sources(paths, recursive)
 
 
 def open_translator(weights: str | None, device: str) -> "Translator":
@@ -48,10 +87,5 @@ def open_translator(weights: str | None, device: str) -> "Translator":
     from i2i_cli.jobs.translation import load
 
     translator = load(weights, device)
-    say(f"weights: {_short(translator.path)} ({describe(translator.header)})")
+    say(f"weights: {shown_path(translator.path)} ({describe(translator.header)})")
     return translator
-
-
-def _short(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)

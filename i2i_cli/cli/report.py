@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -39,6 +40,24 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         typer.echo(_printable(line.rstrip()))
 
 
+def shown_path(path: Path) -> str:
+    """A path as short as it can be told from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def summarise(num_failed: int, num_images: int) -> None:
+    """End the command with exit code 1 if any image failed, and say how many of them did.
+
+    Raises:
+        typer.Exit: some failed.
+    """
+    if num_failed:
+        if num_images > 1:
+            say(f"{num_failed} of {num_images} images failed")
+        raise typer.Exit(1)
+
+
 def stderr_console() -> "Console":
     """A rich console on stderr, for progress bars; it honours NO_COLOR and TERM."""
     # Late: rich takes longer to import than the rest of the command line.
@@ -50,7 +69,7 @@ def stderr_console() -> "Console":
 def read_stdin() -> bytes:
     """All of stdin; refuses to wait for a person to type an image."""
     if sys.stdin.isatty():
-        raise I2IError("stdin is the terminal, not an image", "pipe one in: i2i … - < image.png", exit_code=2)
+        raise I2IError("stdin is the terminal, not a file", "pipe one in: i2i … - < image.png", exit_code=2)
     return sys.stdin.buffer.read()
 
 

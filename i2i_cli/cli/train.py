@@ -118,7 +118,8 @@ def train(
     if resume is not None and steps is not None and minutes is None:
         flags["training"]["minutes"] = 0.0  # the new goal takes the place of the old one
     # Late: torch, and rich's bars.
-    from i2i_cli.cli.training_view import TrainingView, stop_on_signal
+    from i2i_cli.cli.progress import stop_on_signal
+    from i2i_cli.cli.training_view import TrainingView
     from i2i_cli.config import merged, parse_assignment
     from i2i_cli.jobs import training
     from i2i_cli.jobs.publishing import find_weights, new_run

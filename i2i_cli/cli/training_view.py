@@ -1,13 +1,10 @@
 """What a person sees of a training: a live bar on a terminal, a plain line now and then elsewhere."""
 
-import signal
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from types import FrameType, TracebackType
+from collections.abc import Iterable
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -66,9 +63,10 @@ class TrainingView(Observer):
         self._print(text)
 
     def decoding(self, done: int, total: int) -> None:
-        self._show("decoding", done / total, f"{done} of {total} images")
-        if done == total and "decoding" in self._tasks:
-            self._bars.remove_task(self._tasks.pop("decoding"))
+        self._count("decoding", done, total)
+
+    def encoding(self, done: int, total: int) -> None:
+        self._count("encoding", done, total)
 
     def training(self, step: int, share: float, images_per_second: float, terms: dict[str, float]) -> None:
         losses = ", ".join(f"{name} {value:.3f}" for name, value in terms.items())
@@ -82,6 +80,11 @@ class TrainingView(Observer):
             f"taken for the target {figures.mean_judged:.1%} (worst pair {min(figures.judged.values()):.1%}), "
             f"Frechet {figures.mean_frechet:.2f}, domain read from content {figures.leak_means:.2f}"
         )
+
+    def _count(self, name: str, done: int, total: int) -> None:
+        self._show(name, done / total, f"{done} of {total} images")
+        if done == total and name in self._tasks:
+            self._bars.remove_task(self._tasks.pop(name))
 
     def _show(self, name: str, share: float, detail: str) -> None:
         if self._live:
@@ -97,36 +100,3 @@ class TrainingView(Observer):
             self._bars.console.print(text, markup=False, soft_wrap=True)
         else:
             say(text)
-
-
-class Stop:
-    """Whether a signal asked to stop, and the exit code that tells of it."""
-
-    def __init__(self) -> None:
-        self.exit_code = 1
-        self._received = False
-        self._is_asked = False
-
-    def received(self) -> bool:
-        """Whether a signal has come. Whoever asks takes care of saving."""
-        self._is_asked = True
-        return self._received
-
-    def on_signal(self, number: int, frame: FrameType | None) -> None:
-        """Ask to stop. Before anyone asks, and at a second Ctrl-C, there is nothing to wait for."""
-        if not self._is_asked or (self._received and number == signal.SIGINT):
-            raise typer.Exit(128 + number)
-        self._received, self.exit_code = True, 128 + number
-        say("\nfinishing this step, then saving (Ctrl-C again to stop at once)")
-
-
-@contextmanager
-def stop_on_signal() -> Iterator[Stop]:
-    """Turn Ctrl-C and SIGTERM into a polite request while the block runs."""
-    stop = Stop()
-    earlier = {number: signal.signal(number, stop.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)

@@ -6,8 +6,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2i_cli.cli.app import app
-from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, SeedOpt, WeightsOpt, complete_domain, open_translator
-from i2i_cli.cli.report import print_error, print_result, read_stdin, say, write_stdout
+from i2i_cli.cli.options import (
+    DeviceOpt,
+    FileListOpt,
+    ForceOpt,
+    ImagesArg,
+    JsonOpt,
+    NulOpt,
+    RecursiveOpt,
+    SeedOpt,
+    WeightsOpt,
+    complete_domain,
+    open_translator,
+    sources_of,
+)
+from i2i_cli.cli.report import print_error, print_result, read_stdin, say, summarise, write_stdout
 from i2i_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,10 +39,7 @@ EXAMPLES = """Examples:
 
 @app.command(epilog=EXAMPLES)
 def translate(
-    images: Annotated[
-        list[Path],
-        typer.Argument(metavar="IMAGE...", help="Image files, folders with -r, or - for stdin.", show_default=False),
-    ],
+    images: ImagesArg = None,
     to: Annotated[
         list[str] | None,
         typer.Option(
@@ -54,7 +64,9 @@ def translate(
         Path | None,
         typer.Option("-o", "--out", metavar="FILE|FOLDER", help="Where to write; - is stdout.", show_default=False),
     ] = None,
-    recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Take all images below a folder.")] = False,
+    recursive: RecursiveOpt = False,
+    file_list: FileListOpt = None,
+    nul: NulOpt = False,
     size: Annotated[
         str, typer.Option("--size", help="input: back to the input's size; model: the model's own.")
     ] = "input",
@@ -75,9 +87,10 @@ def translate(
     _check(to, like, samples, size)
     # Late: torch, which neither help nor completion needs.
     from i2i_cli.jobs.file_translation import FileTranslation, Task
-    from i2i_cli.jobs.outputs import STREAM, find_sources, plan_outputs
+    from i2i_cli.jobs.outputs import plan_outputs
+    from i2i_cli.jobs.sources import STREAM
 
-    sources = find_sources(images, recursive)
+    sources = sources_of(images, recursive, file_list, nul)
     translator = open_translator(weights, device)
     for domain in to or []:
         translator.label_of(domain)
@@ -99,12 +112,9 @@ def translate(
         skip_existing=skip_existing,
         read_stdin=read_stdin,
     )
-    tasks = [Task(source.path, paths) for source, paths in planned]
+    tasks = [Task(source, paths) for source, paths in planned]
     num_failed = sum(not _report(outcome, as_json) for outcome in job.run(tasks))
-    if num_failed:
-        if len(tasks) > 1:
-            say(f"{num_failed} of {len(tasks)} images failed")
-        raise typer.Exit(1)
+    summarise(num_failed, len(tasks))
 
 
 def _check(to: list[str] | None, like: Path | None, samples: int, size: str) -> None:

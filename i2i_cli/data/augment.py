@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from i2i_cli.errors import ConfigError
+from i2i_cli.models.augmentation import moved, sharpened, toned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,10 @@ class DataConfig:
         pairs: "auto" scores against images of the same pair key; "none" says the keys mean nothing.
         flip: mirror half of the training images. Off unless asked for: it ruins letters and x-rays.
         shift: largest random shift, as a share of the side; the border is reflected.
+        zoom: largest random change of scale; 0.1 is from 0.9 to 1.1 times.
+        rotate: largest random turn, degrees.
+        tone: strength of random gamma, contrast and brightness: for images of several devices.
+        sharpness: strength of random blur and sharpening, likewise.
     """
 
     root: str = ""
@@ -26,12 +30,18 @@ class DataConfig:
     pairs: str = "auto"
     flip: bool = False
     shift: float = 0.0
+    zoom: float = 0.0
+    rotate: float = 0.0
+    tone: float = 0.0
+    sharpness: float = 0.0
 
     def __post_init__(self) -> None:
         if self.pairs not in ("auto", "none"):
             raise ConfigError(f"data.pairs = {self.pairs!r}", "use auto or none")
-        if not 0 <= self.shift < 0.5:
-            raise ConfigError(f"data.shift = {self.shift}", "use a share of the side from 0 to 0.5")
+        limits = {"shift": 0.5, "zoom": 0.9, "rotate": 180.0, "tone": 2.0, "sharpness": 2.0}
+        for name, limit in limits.items():
+            if not 0 <= getattr(self, name) <= limit:
+                raise ConfigError(f"data.{name} = {getattr(self, name):g}", f"use 0 to {limit:g}")
 
 
 def to_model_range(crops: Tensor, device: torch.device) -> Tensor:
@@ -47,20 +57,14 @@ def to_bytes(images: Tensor) -> Tensor:
 
 
 def augmented(images: Tensor, config: DataConfig, generator: torch.Generator) -> Tensor:
-    """Randomly mirrored and shifted `images` (B, 3, S, S), as far as `config` allows."""
-    size = len(images)
+    """`images` (B, 3, S, S) randomly changed, as far as `config` allows."""
     if config.flip:
-        mirrored = torch.rand(size, generator=generator, device=images.device) < 0.5
+        mirrored = torch.rand(len(images), generator=generator, device=images.device) < 0.5
         images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
-    if margin := round(config.shift * images.shape[3]):
-        images = _shifted(images, margin, generator)
+    if config.shift or config.zoom or config.rotate:
+        images = moved(images, generator, shift=config.shift, zoom=config.zoom, rotate=config.rotate)
+    if config.tone:
+        images = toned(images, generator, config.tone)
+    if config.sharpness:
+        images = sharpened(images, generator, config.sharpness)
     return images.contiguous(memory_format=torch.channels_last)
-
-
-def _shifted(images: Tensor, margin: int, generator: torch.Generator) -> Tensor:
-    size, side, device = len(images), images.shape[3], images.device
-    offsets = torch.randint(0, 2 * margin + 1, (2, size, 1), generator=generator, device=device)
-    rows, columns = (offset + torch.arange(side, device=device) for offset in offsets)
-    padded = F.pad(images, (margin,) * 4, mode="reflect").permute(0, 2, 3, 1)
-    which = torch.arange(size, device=device)[:, None, None]
-    return padded[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

@@ -19,12 +19,14 @@ class Dataset:
     """Readable images of all domains.
 
     Args:
+        root: the folder that all images lie below.
         domains: names, in order of the labels.
         items: the file behind each row of `images`.
         labels: (n,) domain label of each row.
         train, test: rows of the two splits.
     """
 
+    root: Path
     domains: tuple[str, ...]
     images: PackedImages
     items: Sequence[Item]
@@ -68,6 +70,7 @@ def open_dataset(root: Path, image_size: int, report: Progress | None = None) ->
         if not bool((is_train & (labels == label)).any()):
             raise DataError(f"not one training image of the domain {domain!r} could be read", images.bad[0])
     return Dataset(
+        root=root,
         domains=found.domains,
         images=images,
         items=items,

@@ -13,8 +13,10 @@ from i2i_cli.data.images import SUFFIXES
 from i2i_cli.errors import DataError
 
 TEST_SHARE = 0.1
-_TRAIN_NAMES = ("train",)
-_TEST_NAMES = ("test", "val", "valid", "validation")
+TRAIN = "train"
+TESTS = ("test", "val", "valid", "validation")
+SPLITS = (TRAIN, *TESTS)
+"""Folder names that say which images are trained on and which are held out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +70,8 @@ def scan(root: Path) -> DomainFolder:
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder", "give the folder that holds one folder of images a domain")
-    train_root = _first_folder(root, _TRAIN_NAMES)
-    test_root = _first_folder(root, _TEST_NAMES) if train_root else None
+    train_root = _first_folder(root, (TRAIN,))
+    test_root = _first_folder(root, TESTS) if train_root else None
     domains = _domain_names(train_root or root)
     items = [item for label, domain in enumerate(domains) for item in _items((train_root or root) / domain, label)]
     if test_root is not None:

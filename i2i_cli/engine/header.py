@@ -25,6 +25,7 @@ class Header:
         trained_on: {"data": name, "images": {domain: count}}.
         perceptual: what the perceptual loss came to: imagenet, random, none or a file's name.
         figures: held-out figures at this step; may be empty.
+        classifiers: latent classifiers in the file: name -> {"classes": names, and their figures}.
         finished: the run reached its end, rather than being saved on the way.
     """
 
@@ -36,6 +37,7 @@ class Header:
     trained_on: dict[str, Any] = field(default_factory=dict)
     perceptual: str = "none"
     figures: dict[str, Any] = field(default_factory=dict)
+    classifiers: dict[str, dict[str, Any]] = field(default_factory=dict)
     finished: bool = False
     format: int = FORMAT
 
@@ -44,8 +46,8 @@ class Header:
         return {KEY: json.dumps(asdict(self), sort_keys=True)}
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    """The metadata of the safetensors file at `path`.
+def read_metadata(path: Path, kind: str = "weights file") -> dict[str, str]:
+    """The metadata of the safetensors file at `path`, which should be a `kind`.
 
     Raises:
         WeightsError: the file cannot be read, or is something else; the sentence says what.
@@ -55,13 +57,13 @@ def read_metadata(path: Path) -> dict[str, str]:
             start = file.read(8)
             length = int.from_bytes(start, "little")
             if len(start) < 8 or not 2 <= length <= _MAX_HEADER:
-                raise WeightsError(f"{path} is {_kind_of(path)}, not a weights file")
+                raise WeightsError(f"{path} is {_kind_of(path)}, not a {kind}")
             raw = file.read(length)
         metadata = json.loads(raw).get("__metadata__", {})
     except OSError as error:
-        raise WeightsError(f"cannot read the weights {path}: {error.strerror or error}") from error
+        raise WeightsError(f"cannot read the {kind} {path}: {error.strerror or error}") from error
     except (ValueError, AttributeError):
-        raise WeightsError(f"{path} is {_kind_of(path)}, not a weights file") from None
+        raise WeightsError(f"{path} is {_kind_of(path)}, not a {kind}") from None
     return metadata if isinstance(metadata, dict) else {}
 
 

@@ -11,9 +11,10 @@ from i2i_cli.engine.header import read_header
 from i2i_cli.jobs.figures import samples_sheet
 from i2i_cli.jobs.file_translation import FileTranslation, Task
 from i2i_cli.jobs.observer import Observer
-from i2i_cli.jobs.outputs import Source, plan_outputs
+from i2i_cli.jobs.outputs import plan_outputs
 from i2i_cli.jobs.run_config import run_config
 from i2i_cli.jobs.run_folder import RunFolder
+from i2i_cli.jobs.sources import Source
 from i2i_cli.jobs.swapping import plan_swap, swap_files
 from i2i_cli.jobs.training import TrainingResult, resume, train
 from i2i_cli.jobs.translation import load
@@ -87,7 +88,7 @@ def _pictures(folder: Path) -> tuple[tuple[str, Path], ...]:
         targets = [translator.target(other) for other in translator.domains if other != domain]
         planned = plan_outputs(sources, [target.label for target in targets], out)
         job = FileTranslation(translator=translator, targets=targets, overwrite=True)
-        for outcome in job.run([Task(source.path, paths) for source, paths in planned]):
+        for outcome in job.run([Task(source, paths) for source, paths in planned]):
             if outcome.error is not None:
                 raise outcome.error
     a, b = find_images(test / "filled")[3], find_images(test / "serif")[7]

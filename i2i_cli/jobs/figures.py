@@ -5,13 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from i2i_cli.data.augment import to_bytes, to_model_range
 from i2i_cli.data.dataset import Dataset
 from i2i_cli.data.geometry import fit
-from i2i_cli.data.images import read_image, upright
+from i2i_cli.data.images import read_image, upright, write_image
+from i2i_cli.errors import DataError
+from i2i_cli.jobs.retrieval import Answer
 from i2i_cli.jobs.translation import Translator
 from i2i_cli.models.family import TranslationModel
 
@@ -80,6 +83,30 @@ def swap_sheet(a: Path, b: Path, a_as_b: Image.Image, b_as_a: Image.Image) -> Im
     ]
     squares = [(title, torch.from_numpy(fit(picture, SWAP_SIDE)[0])[None]) for title, picture in pictures]
     return sheet([(title, to_model_range(square, torch.device("cpu"))) for title, square in squares], 1)
+
+
+def save_neighbours_sheet(path: Path, answers: Sequence[Answer], side: int) -> None:
+    """Write `neighbours_sheet` to `path`."""
+    write_image(path, neighbours_sheet(answers, side))
+
+
+def neighbours_sheet(answers: Sequence[Answer], side: int) -> Image.Image:
+    """A row a query: the query at the left, then its neighbours, the closest first (SRAE figure 7)."""
+    count = max(len(answer.neighbours) for answer in answers)
+    blank = np.full((side, side, 3), 255, np.uint8)
+    titles = ["query", *(str(rank) for rank in range(1, count + 1))]
+    cells: list[list[NDArray[np.uint8]]] = [[] for _ in titles]
+    for answer in answers:
+        row = [blank if answer.square is None else answer.square]
+        for place in answer.neighbours:
+            try:
+                row.append(fit(read_image(place.path, 2 * side), side)[0])
+            except DataError:  # gone since it was indexed
+                row.append(blank)
+        for column, cell in zip(cells, row + [blank] * (len(titles) - len(row)), strict=True):
+            column.append(cell)
+    columns = [(title, torch.from_numpy(np.stack(column))) for title, column in zip(titles, cells, strict=True)]
+    return sheet([(title, to_model_range(pixels, torch.device("cpu"))) for title, pixels in columns], len(answers))
 
 
 def samples_sheet(translator: Translator, paths: Sequence[Path], domain: str, count: int) -> Image.Image:

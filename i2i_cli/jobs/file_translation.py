@@ -9,20 +9,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from i2i_cli.data.geometry import Frame, fit
-from i2i_cli.data.images import encode_image, read_image, write_image
+from i2i_cli.data.images import encode_image, write_image
 from i2i_cli.errors import DataError, I2IError
-from i2i_cli.jobs.outputs import STREAM
+from i2i_cli.jobs.sources import STREAM, Failure, Loaded, Source, load_batches
 from i2i_cli.jobs.translation import Target, Translator
-
-BATCH = 32
-"""Images a forward pass, and the most that are in memory at once."""
 
 
 class Task(NamedTuple):
     """An image to translate, and an output path for each target; `STREAM` is stdin or stdout."""
 
-    source: Path
+    source: Source
     outputs: Sequence[Path]
 
 
@@ -43,13 +39,6 @@ class Outcome:
     skipped: bool = False
     note: str = ""
     error: I2IError | None = None
-
-
-class _Loaded(NamedTuple):
-    task: Task
-    square: NDArray[np.uint8]
-    frame: Frame
-    note: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,30 +64,41 @@ class FileTranslation:
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
         """One outcome a task, in order, as soon as its batch is written."""
-        with ThreadPoolExecutor() as pool:
-            for start in range(0, len(tasks), BATCH):
-                found = list(pool.map(self._load, tasks[start : start + BATCH]))
-                loaded = [item for item in found if isinstance(item, _Loaded)]
-                written = pool.map(self._write, loaded, self._translate(loaded))
-                for item in found:
-                    yield item if isinstance(item, Outcome) else next(written)
+        settled = [self._settled(task) for task in tasks]
+        done = self._translated([task for task, outcome in zip(tasks, settled, strict=True) if outcome is None])
+        for outcome in settled:
+            yield next(done) if outcome is None else outcome
 
-    def _load(self, task: Task) -> "_Loaded | Outcome":
+    def _settled(self, task: Task) -> Outcome | None:
+        """The outcome of a task whose outputs are there already, where that ends it."""
+        source = task.source.path
         try:
             existing = [path for path in task.outputs if path != STREAM and path.exists()]
-            if self.skip_existing and len(existing) == len(task.outputs):
-                return Outcome(source=task.source, skipped=True)
-            if existing and not (self.overwrite or self.skip_existing):
-                raise DataError(f"{existing[0]} exists already", "add --force or --skip-existing")
-            side = self.translator.image_size
-            picture = read_image(self.read_stdin() if task.source == STREAM else task.source, 2 * side)
-            return _Loaded(task, *fit(picture, side), picture.note)
-        except I2IError as error:
-            return Outcome(source=task.source, error=error)
         except OSError as error:  # a name that is too long, a folder that may not be entered
-            return Outcome(source=task.source, error=DataError(f"{task.source}: {error.strerror}"))
+            return Outcome(source=source, error=DataError(f"{source}: {error.strerror}"))
+        if self.skip_existing and len(existing) == len(task.outputs):
+            return Outcome(source=source, skipped=True)
+        if existing and not (self.overwrite or self.skip_existing):
+            taken = DataError(f"{existing[0]} exists already", "add --force or --skip-existing")
+            return Outcome(source=source, error=taken)
+        return None
 
-    def _translate(self, loaded: Sequence[_Loaded]) -> list[list[NDArray[np.uint8]]]:
+    def _translated(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
+        waiting = iter(tasks)
+        batches = load_batches([task.source for task in tasks], self.translator.image_size, self.read_stdin)
+        with ThreadPoolExecutor() as pool:
+            for batch in batches:
+                owners = [next(waiting) for _ in batch]
+                loaded = [(task, item) for task, item in zip(owners, batch, strict=True) if isinstance(item, Loaded)]
+                squares = self._translate([item for _, item in loaded])
+                written = pool.map(self._write, *zip(*loaded, strict=True), squares) if loaded else iter(())
+                for item in batch:
+                    if isinstance(item, Failure):
+                        yield Outcome(source=item.source.path, error=item.error)
+                    else:
+                        yield next(written)
+
+    def _translate(self, loaded: Sequence[Loaded]) -> list[list[NDArray[np.uint8]]]:
         """For each loaded image, its square in every target."""
         if not loaded:
             return []
@@ -106,10 +106,10 @@ class FileTranslation:
         by_target = [self.translator.decode(codes, target, self.strength) for target in self.targets]
         return [list(squares) for squares in zip(*by_target, strict=True)]
 
-    def _write(self, item: _Loaded, squares: Sequence[NDArray[np.uint8]]) -> Outcome:
-        written, data = [], b""
+    def _write(self, task: Task, item: Loaded, squares: Sequence[NDArray[np.uint8]]) -> Outcome:
+        source, written, data = task.source.path, [], b""
         try:
-            for target, path, square in zip(self.targets, item.task.outputs, squares, strict=True):
+            for target, path, square in zip(self.targets, task.outputs, squares, strict=True):
                 image = item.frame.restore(square, self.at_model_size)
                 if path == STREAM:
                     data = encode_image(image)
@@ -119,5 +119,5 @@ class FileTranslation:
                     write_image(path, image)
                 written.append((target.label, path))
         except I2IError as error:
-            return Outcome(source=item.task.source, written=tuple(written), error=error)
-        return Outcome(source=item.task.source, written=tuple(written), data=data, note=item.note)
+            return Outcome(source=source, written=tuple(written), error=error)
+        return Outcome(source=source, written=tuple(written), data=data, note=item.note)

@@ -15,6 +15,9 @@ class Observer:
     def decoding(self, done: int, total: int) -> None:
         """Images are being decoded into the cache."""
 
+    def encoding(self, done: int, total: int) -> None:
+        """Images are being encoded for a gallery."""
+
     def training(self, step: int, share: float, images_per_second: float, terms: dict[str, float]) -> None:
         """Training stands at `step`, at `share` (0..1) of its length."""
 

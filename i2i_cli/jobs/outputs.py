@@ -1,44 +1,12 @@
-"""Which files are read and where each result goes, settled before any work is done."""
+"""Where each result goes, settled before any work is done."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from i2i_cli.data.domains import find_images
 from i2i_cli.data.images import OUTPUT_FORMATS, SUFFIXES
 from i2i_cli.errors import ConfigError, DataError
-
-STREAM = Path("-")
-"""stdin as a source, stdout as an output."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """An image to read: its path (or `STREAM`) and the folder it was found through, if any."""
-
-    path: Path
-    below: Path | None = None
-
-
-def find_sources(paths: Sequence[Path], recursive: bool) -> list[Source]:
-    """The images that `paths` (files, folders, `-`) stand for.
-
-    Raises:
-        ConfigError: a folder without `recursive`.
-        DataError: a folder without images.
-    """
-    sources = []
-    for path in paths:
-        if path == STREAM or not path.is_dir():
-            sources.append(Source(path=path))
-        elif not recursive:
-            raise ConfigError(f"{path} is a folder", "add -r to take all images in it")
-        elif found := find_images(path):
-            sources += [Source(path=image, below=path) for image in found]
-        else:
-            raise DataError(f"{path} has no images in it")
-    return sources
+from i2i_cli.jobs.sources import STREAM, Source
 
 
 def plan_outputs(
@@ -72,6 +40,16 @@ def plan_outputs(
     if own := next((s.path for s, _ in planned if s.path != STREAM and s.path.resolve() in taken), None):
         raise ConfigError(f"the result would take the place of its input {own}", "give another -o")
     return planned
+
+
+def check_new(path: Path, overwrite: bool) -> None:
+    """Nothing is overwritten unasked.
+
+    Raises:
+        DataError: something is there.
+    """
+    if path.exists() and not overwrite:
+        raise DataError(f"{path} exists already", "add --force, or give another name")
 
 
 def _is_folder(out: Path, num_results: int) -> bool:

@@ -17,6 +17,7 @@ from i2i_cli.errors import I2IError, WeightsError
 RUNS = Path("runs")
 ENVIRONMENT = "I2I_WEIGHTS"
 MODEL = "model.safetensors"
+GALLERY = "gallery.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +191,7 @@ def model_card(path: Path, header: Header) -> str:
         *([f"    i2i train --resume {weights} --steps {2 * header.step}"] if is_run else []),
         "",
         *_figures_table(header.figures),
+        *_classifiers_table(header.classifiers),
         "`samples/latest.png`: held-out inputs, their reconstructions, and each in every domain.",
         "Every setting is in `config.toml`, every loss in `journal.jsonl`. The terms of the training images",
         "are not known to this card: check them before you pass the weights on.",
@@ -208,3 +210,17 @@ def _figures_table(figures: dict[str, Any]) -> list[str]:
         ("the same with the training's noise", figures["leak_noisy"]),
     ]
     return ["| held-out figure | |", "|---|---|", *(f"| {name} | {value:.3f} |" for name, value in rows), ""]
+
+
+def _classifiers_table(classifiers: dict[str, dict[str, Any]]) -> list[str]:
+    if not classifiers:
+        return []
+    lines = [
+        "| latent classifier | classes | images held out | accuracy | balanced | AUC |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, facts in sorted(classifiers.items()):
+        found = facts["held_out"] or {}
+        figures = [f"{found[key]:.3f}" if found else "" for key in ("accuracy", "balanced_accuracy", "auc")]
+        lines.append(f"| {name} | {', '.join(facts['classes'])} | {found.get('count', 0)} | {' | '.join(figures)} |")
+    return [*lines, ""]

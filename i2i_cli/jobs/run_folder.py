@@ -14,7 +14,7 @@ from i2i_cli.engine.header import Header, read_header, read_metadata
 from i2i_cli.engine.journal import Journal
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.files import write_text
-from i2i_cli.jobs.publishing import MODEL, model_card
+from i2i_cli.jobs.publishing import GALLERY, MODEL, model_card
 from i2i_cli.jobs.run_config import RunConfig, from_tables
 
 _STATE_KEY = "i2i-state"
@@ -49,6 +49,11 @@ class RunFolder:
     def best(self) -> Path:
         """The best model by held-out figures."""
         return self.path / "best.safetensors"
+
+    @property
+    def gallery(self) -> Path:
+        """The codes of the training images."""
+        return self.path / GALLERY
 
     @property
     def state(self) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 import i2i_cli
 from i2i_cli.data.augment import augmented, to_model_range
@@ -16,13 +17,15 @@ from i2i_cli.data.domains import BalancedSampler
 from i2i_cli.engine.device import autocast
 from i2i_cli.engine.header import Header
 from i2i_cli.engine.loop import Loop, generator_for
+from i2i_cli.jobs.classifier_fitting import FittedClassifier
 from i2i_cli.jobs.evaluation import HeldOutFigures, HeldOutScorer
 from i2i_cli.jobs.figures import translation_sheet
 from i2i_cli.jobs.observer import Observer
 from i2i_cli.jobs.publishing import data_name
+from i2i_cli.jobs.run_codes import RunCodes
 from i2i_cli.jobs.run_config import RunConfig
 from i2i_cli.jobs.run_folder import RunFolder, StateFacts
-from i2i_cli.models.family import NUM_KEPT_CODES, Batch
+from i2i_cli.models.family import Batch
 
 LOG_EVERY = 20
 """Steps between two readings of the losses: the only times when the loop waits for the device."""
@@ -69,6 +72,7 @@ class Sitting:
         self._sampler = BalancedSampler(
             dataset.labels[dataset.train], len(dataset.domains), config.training.batch_size, config.seed
         )
+        self._codes = RunCodes(dataset, loop, config)
         self._scorer: HeldOutScorer | None = None
         self._images_since_log, self._busy_since_log, self._logged = 0, 0.0, time.monotonic()
 
@@ -96,6 +100,8 @@ class Sitting:
                     saved = now
         self._log()
         self._save(finished)
+        if finished:
+            self._codes.write_gallery(self.folder, self.observer, should_stop)
         return TrainingResult(
             folder=self.folder.path,
             step=self.loop.step,
@@ -132,21 +138,12 @@ class Sitting:
             self.observer.training(self.loop.step, min(1.0, self.share()), self.images_per_second, terms)
         self._images_since_log, self._busy_since_log, self._logged = 0, 0.0, time.monotonic()
 
-    def _keep_codes(self) -> None:
-        model = self.loop.averaged.eval()
-        with torch.no_grad():
-            for label in range(len(self.dataset.domains)):
-                rows = self.dataset.train[self.dataset.labels[self.dataset.train] == label]
-                order = torch.randperm(len(rows), generator=generator_for(self.config.seed, 0, f"codes {label}"))
-                images = self.dataset.images.crops(rows[order[:NUM_KEPT_CODES]])
-                model.keep_codes(label, model.encode(to_model_range(images, self.loop.device)).domain)
-
     def _sample(self) -> None:
-        self._keep_codes()
+        self._codes.keep()
         self.folder.save_sample(translation_sheet(self.loop.averaged, self.dataset, self.loop.device), self.loop.step)
 
     def _score(self) -> None:
-        self._keep_codes()
+        self._codes.keep()
         if self._scorer is None:
             self._scorer = HeldOutScorer(self.dataset, self.loop.device, self.config.seed, self._has_pairs())
             if not self._scorer.held_out:
@@ -156,7 +153,8 @@ class Sitting:
         self.folder.journal.write("held-out", self.loop.step, **self._latest_figures)
         self.observer.scored(self.loop.step, self.figures)
         if self.figures.shortfall < self.folder.least_shortfall():
-            self.folder.save_best(self.loop.averaged.state_dict(), self._header(False))
+            classifier = self._codes.classifier(thorough=False)
+            self.folder.save_best(self._tensors(classifier), self._header(classifier, False))
 
     def _has_pairs(self) -> bool:
         """Whether pair keys seem to mean something: most held-out images have a counterpart."""
@@ -169,7 +167,7 @@ class Sitting:
         ]
         return min(shares) > 0.5
 
-    def _header(self, finished: bool) -> Header:
+    def _header(self, classifier: FittedClassifier, finished: bool) -> Header:
         train_labels = self.dataset.labels[self.dataset.train]
         counts = {domain: int((train_labels == label).sum()) for label, domain in enumerate(self.dataset.domains)}
         root, config = self.config.data.root, plain(self.config)
@@ -183,14 +181,19 @@ class Sitting:
             trained_on={"data": data_name(root) if root else BUILT_IN, "images": counts},
             perceptual=Path(getattr(self.config.objective, "perceptual", "none")).name,
             figures=self._latest_figures,
+            classifiers={classifier.name: classifier.facts()},
             finished=finished,
         )
 
+    def _tensors(self, classifier: FittedClassifier) -> dict[str, Tensor]:
+        return self.loop.averaged.state_dict() | classifier.classifier.to_tensors(classifier.name)
+
     def _save(self, finished: bool = False) -> None:
-        self._keep_codes()
+        self._codes.keep()
         facts = StateFacts(step=self.loop.step, seconds=self.seconds, data=self.dataset.fingerprint())
         self.folder.save_state(self.loop.state(), facts)
-        self.folder.save_model(self.loop.averaged.state_dict(), self._header(finished))
+        classifier = self._codes.classifier(thorough=finished)
+        self.folder.save_model(self._tensors(classifier), self._header(classifier, finished))
 
     def _facts(self) -> dict[str, Any]:
         return {

@@ -21,6 +21,7 @@ from i2i_cli.jobs.run_config import RunConfig, with_perceptual
 from i2i_cli.jobs.run_folder import RunFolder, StateFacts
 from i2i_cli.jobs.sitting import BUILT_IN, Sitting, TrainingResult, plain
 from i2i_cli.models import family
+from i2i_cli.models.latent_classifier import networks_among
 
 __all__ = ["Observer", "TrainingResult", "resume", "train"]
 
@@ -167,7 +168,7 @@ def _build_loop(config: RunConfig, dataset: Dataset) -> Loop:
 
 def _start_from(path: Path, loop: Loop) -> None:
     """Take the networks of the weights at `path`. Its kept codes belong to its own domains and stay behind."""
-    tensors = load_tensors(path)
+    tensors = networks_among(load_tensors(path))
     for model in (loop.objective.model, loop.averaged):
         own = {name: tensor for name, tensor in model.state_dict().items() if "kept_codes" in name}
         load_into(model, tensors | own, path)

@@ -1,8 +1,10 @@
 """A trained model with its images' way in and out: what `i2i_cli.load` gives."""
 
+import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,10 @@ from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.jobs.publishing import find_weights
 from i2i_cli.models import family
 from i2i_cli.models.family import Codes, TranslationModel
+from i2i_cli.models.latent_classifier import LatentClassifier, classifiers_among, networks_among
+
+DOMAINS = "domains"
+"""Name of the latent classifier that every training ends with: it tells the model's own domains."""
 
 ImageLike = Image.Image | str | Path
 
@@ -53,18 +59,32 @@ def load(weights: str | Path | None = None, device: str = "auto") -> "Translator
         model = kind.build_model(networks, header.image_size, len(header.domains))
     except ConfigError as error:
         raise WeightsError(f"the header of {path} is damaged: {error.message}", error.hint) from error
-    load_into(model, load_tensors(path), path)
-    return Translator(model.eval().requires_grad_(False), header, path, pick_device(device))
+    tensors = load_tensors(path)
+    load_into(model, networks_among(tensors), path)
+    try:
+        classes = {name: tuple(facts["classes"]) for name, facts in header.classifiers.items()}
+        classifiers = classifiers_among(tensors, classes)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise WeightsError(f"a latent classifier in {path} is damaged ({error})") from error
+    return Translator(model.eval().requires_grad_(False), header, path, pick_device(device), classifiers)
 
 
 class Translator:
     """A trained model with its images' way in and out."""
 
-    def __init__(self, model: TranslationModel, header: Header, path: Path, device: torch.device) -> None:
+    def __init__(
+        self,
+        model: TranslationModel,
+        header: Header,
+        path: Path,
+        device: torch.device,
+        classifiers: Mapping[str, LatentClassifier] | None = None,
+    ) -> None:
         self.model = model.to(device).to(memory_format=torch.channels_last)
         self.header = header
         self.path = path
         self.device = device
+        self.classifiers = {name: classifier.to(device) for name, classifier in (classifiers or {}).items()}
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -85,6 +105,31 @@ class Translator:
         if domain not in self.domains:
             raise ConfigError(f"{self.path} has no domain {domain!r}", nearest(domain, self.domains))
         return self.domains.index(domain)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the networks: codes of two models with one fingerprint can be compared."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def classifier(self, labels: str = DOMAINS) -> LatentClassifier:
+        """The latent classifier called `labels`; the default one tells the model's domains.
+
+        Raises:
+            ConfigError: the weights hold none of that name.
+        """
+        if labels not in self.classifiers:
+            hint = nearest(labels, self.classifiers) if self.classifiers else "i2i fit-classifier LABELLED_FOLDER"
+            raise ConfigError(f"{self.path} holds no classifier called {labels!r}", hint)
+        return self.classifiers[labels]
+
+    def classify(self, image: ImageLike, labels: str = DOMAINS) -> dict[str, float]:
+        """Probability of each class, from the image's domain code (SRAE 4.3)."""
+        classifier = self.classifier(labels)
+        (probabilities,) = classifier(self._encode([_open(image)])[0].domain).tolist()
+        return dict(zip(classifier.classes, probabilities, strict=True))
 
     def target(self, domain: str, place: int = 0) -> Target:
         """The kept code of `domain` at `place`; the first is the medoid, the default."""

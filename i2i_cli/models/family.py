@@ -76,10 +76,17 @@ class TranslationModel(nn.Module, ABC):
     kept_codes: Tensor
     num_kept_codes: Tensor
 
-    def __init__(self, image_size: int, num_domains: int, domain_code_shape: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        image_size: int,
+        num_domains: int,
+        content_code_shape: tuple[int, ...],
+        domain_code_shape: tuple[int, ...],
+    ) -> None:
         super().__init__()
         self.image_size = image_size
         self.num_domains = num_domains
+        self.content_code_shape = content_code_shape
         self.register_buffer("kept_codes", torch.zeros(num_domains, NUM_KEPT_CODES, *domain_code_shape))
         self.register_buffer("num_kept_codes", torch.zeros(num_domains, dtype=torch.int64))
 

@@ -13,7 +13,10 @@ from i2i_cli.cli import app as app_module
 from i2i_cli.errors import DataError
 
 RUNNER = CliRunner()
-COMMANDS = ["train", "translate", "swap-domain", "demo", "doctor", "weights"]
+COMMANDS = [
+    "train", "translate", "swap-domain", "index", "neighbours", "classify", "fit-classifier", "demo", "doctor",
+    "weights",
+]  # fmt: skip
 
 
 def i2i(*words: str, cwd: Path | None = None, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
@@ -24,7 +27,7 @@ def i2i(*words: str, cwd: Path | None = None, stdin: bytes | None = None) -> sub
 def test_help_lists_the_commands_in_the_order_of_a_first_day() -> None:
     text = RUNNER.invoke(app, ["--help"]).stdout
     places = [text.index(f"\n  {name} ") for name in COMMANDS]
-    assert places == sorted(places[:4]) + places[4:]
+    assert places == sorted(places[:8]) + places[8:]
     assert "i2i demo" in text
 
 

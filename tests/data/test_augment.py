@@ -31,20 +31,42 @@ def test_a_flip_mirrors_some_images_whole() -> None:
     assert bool((kept ^ mirrored).all()) and 5 < int(mirrored.sum()) < 27
 
 
-def test_a_shift_moves_each_image_by_its_own_step() -> None:
+def test_a_shift_moves_each_image_by_its_own_whole_pixels() -> None:
     images = torch.rand(16, 3, 16, 16)
     result = augmented(images, DataConfig(shift=0.125), generator())
-    padded = torch.nn.functional.pad(images, (2,) * 4, mode="reflect")
     steps = set()
-    for image, moved in zip(padded, result, strict=True):
-        found = [(y, x) for y in range(5) for x in range(5) if torch.equal(image[:, y : y + 16, x : x + 16], moved)]
+    for image, moved in zip(images, result, strict=True):
+        inner = moved[:, 2:-2, 2:-2]
+        found = [
+            (y, x)
+            for y in range(5)
+            for x in range(5)
+            if torch.allclose(image[:, y : y + 12, x : x + 12], inner, atol=1e-4)
+        ]
         assert len(found) == 1
         steps.add(found[0])
     assert len(steps) > 5
 
 
+@pytest.mark.parametrize(
+    "config",
+    [DataConfig(zoom=0.3), DataConfig(rotate=20), DataConfig(tone=0.5), DataConfig(sharpness=1)],
+    ids=["zoom", "rotate", "tone", "sharpness"],
+)
+def test_every_change_stays_in_range_and_differs_from_image_to_image(config: DataConfig) -> None:
+    one = torch.rand(1, 3, 16, 16) * 2 - 1
+    result = augmented(one.expand(6, -1, -1, -1), config, generator())
+    assert result.shape == (6, 3, 16, 16) and result.abs().max() <= 1
+    gaps = torch.cdist(result.flatten(1), result.flatten(1)) + torch.eye(6)
+    assert gaps.min() > 1e-3
+    again = augmented(one.expand(6, -1, -1, -1), config, generator())
+    assert torch.equal(result, again), "the generator alone decides"
+
+
 def test_settings_are_checked() -> None:
     with pytest.raises(ConfigError, match="shift"):
         DataConfig(shift=0.7)
+    with pytest.raises(ConfigError, match="tone"):
+        DataConfig(tone=-1)
     with pytest.raises(ConfigError, match="pairs"):
         DataConfig(pairs="maybe")

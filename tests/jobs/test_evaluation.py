@@ -16,7 +16,7 @@ class Oracle(TranslationModel):
     """Splits an image perfectly: content is what differs from its domain's mean image, domain that mean."""
 
     def __init__(self, means: torch.Tensor) -> None:
-        super().__init__(32, len(means), tuple(means.shape[1:]))
+        super().__init__(32, len(means), tuple(means.shape[1:]), tuple(means.shape[1:]))
         self.means = means
 
     def encode(self, images: torch.Tensor, source: torch.Tensor | None = None) -> Codes:

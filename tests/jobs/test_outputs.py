@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.jobs.outputs import STREAM, Source, find_sources, plan_outputs
+from i2i_cli.jobs.outputs import check_new, plan_outputs
+from i2i_cli.jobs.sources import Source
 
 
 def source(path: str, below: str | None = None) -> Source:
@@ -76,15 +77,8 @@ def test_an_existing_folder_is_a_folder_and_a_file_no_folder(tmp_path: Path) -> 
         plan_outputs([source("a.jpg"), source("b.jpg")], ["x"], tmp_path / "f")
 
 
-def test_sources_are_files_folders_and_stdin(tmp_path: Path) -> None:
-    (tmp_path / "in" / "sub").mkdir(parents=True)
-    (tmp_path / "in" / "sub" / "a.png").touch()
-    assert find_sources([STREAM, tmp_path / "in"], recursive=True) == [
-        Source(path=STREAM),
-        Source(path=tmp_path / "in" / "sub" / "a.png", below=tmp_path / "in"),
-    ]
-    with pytest.raises(ConfigError, match="is a folder"):
-        find_sources([tmp_path / "in"], recursive=False)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no images"):
-        find_sources([tmp_path / "empty"], recursive=True)
+def test_what_is_there_is_overwritten_only_if_asked(tmp_path: Path) -> None:
+    check_new(tmp_path / "new.png", overwrite=False)
+    with pytest.raises(DataError, match="exists already"):
+        check_new(tmp_path, overwrite=False)
+    check_new(tmp_path, overwrite=True)

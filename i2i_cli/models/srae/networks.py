@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from i2i_cli.errors import ConfigError
 from i2i_cli.models.family import Codes, TranslationModel, noise_like
-from i2i_cli.models.layers import SLOPE, ConvBlock, ResidualBlock, UpBlock, standardise
+from i2i_cli.models.layers import SLOPE, ConvBlock, ImageStandardisation, ResidualBlock, UpBlock, standardise
 
 IMAGE_SIZES = (32, 64, 128, 256)
 
@@ -25,6 +25,8 @@ class NetworksConfig:
         content_size: side of the content code, the paper's a = b.
         content_channels: the paper's k.
         domain_channels: the paper's j.
+        standardise_input: take every image's own mean and contrast out before the encoder: for one
+            kind of image from several devices. What is rebuilt then has an average brightness.
         standardise_content: take every channel's mean and variance over the a x b grid out of mu_c.
         content_noise: fixed sigma_c of the content code's noise; 0 lets the encoder give sigma_c.
             Differs from the paper, like `standardise_content`: the decoder then cannot lean on the
@@ -37,6 +39,7 @@ class NetworksConfig:
     content_size: int = 8
     content_channels: int = 16
     domain_channels: int = 16
+    standardise_input: bool = False
     standardise_content: bool = True
     content_noise: float = 0.7
 
@@ -88,7 +91,8 @@ class Encoder(nn.Module):
         widths = config.stage_widths(image_size)
         top = widths[-1]
         stages = [ConvBlock(i, o, stride=2) for i, o in zip([3, *widths[:-1]], widths, strict=True)]
-        self.trunk = nn.Sequential(*stages, *(ResidualBlock(top) for _ in range(config.num_blocks)))
+        entrance = [ImageStandardisation()] if config.standardise_input else []
+        self.trunk = nn.Sequential(*entrance, *stages, *(ResidualBlock(top) for _ in range(config.num_blocks)))
         content_outputs = config.content_channels * (1 if config.content_noise else 2)
         self.content_stream = nn.Sequential(ConvBlock(top, top), ResidualBlock(top), nn.Conv2d(top, content_outputs, 1))
         self.domain_stream = nn.Sequential(
@@ -142,7 +146,8 @@ class SRAE(TranslationModel):
     """Split-representation autoencoder: encode to (content, domain), decode from any such pair."""
 
     def __init__(self, config: NetworksConfig, image_size: int, num_domains: int) -> None:
-        super().__init__(image_size, num_domains, (config.domain_channels,))
+        side = config.content_size
+        super().__init__(image_size, num_domains, (config.content_channels, side, side), (config.domain_channels,))
         self.encoder = Encoder(config, image_size)
         self.decoder = Decoder(config, image_size)
 

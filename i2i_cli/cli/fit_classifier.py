@@ -1,0 +1,93 @@
+"""`i2i fit-classifier`"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from i2i_cli.cli.app import app
+from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, WeightsOpt, open_translator
+from i2i_cli.cli.report import print_error, print_result, print_table, say
+
+if TYPE_CHECKING:
+    from i2i_cli.jobs.classifier_fitting import FittedClassifier
+
+EXAMPLES = """Examples:
+
+\b
+  i2i fit-classifier faces/ -w runs/faces --labels glasses    of faces/with/*.png, faces/without/*.png
+  i2i classify img.png -w runs/faces --labels glasses         then use it
+  i2i fit-classifier scans/ -w xray --group 'person[0-9]+' -o mine.safetensors
+"""
+
+
+@app.command("fit-classifier", epilog=EXAMPLES)
+def fit_classifier(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA", help="A folder of images a label, with train/ and test/ above or without; or an index.",
+            show_default=False,
+        ),
+    ],
+    labels: Annotated[
+        str | None,
+        typer.Option("--labels", metavar="NAME", help="What to call the classifier.", show_default="after DATA"),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group", metavar="REGEX", show_default=False,
+            help="Files whose paths match it alike (of one patient, say) stay on one side of every split.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", metavar="FILE", help="Weights file to write.", show_default="the weights themselves"
+        ),
+    ] = None,
+    force: ForceOpt = False,
+    weights: WeightsOpt = None,
+    device: DeviceOpt = "auto",
+    as_json: JsonOpt = False,
+) -> None:  # fmt: skip
+    """Fit a classifier of any labels on the domain codes.
+
+    The networks stay as they are: logistic regression on their codes, its regularisation
+    chosen on folds. It is stored in the weights under its name.
+    """
+    # Late: torch.
+    from i2i_cli.cli.progress import progress
+    from i2i_cli.jobs.classifier_fitting import add_classifier, check_target, fit_on_gallery
+    from i2i_cli.jobs.indexing import gallery_of
+    from i2i_cli.jobs.publishing import data_name
+
+    translator = open_translator(weights, device)
+    name = labels or data_name(str(data))
+    target = check_target(translator, name, out, overwrite=force)
+    with progress("encoding") as report:
+        gallery, failures = gallery_of(translator, data, report)
+    for failure in failures:
+        print_error(failure.error)
+    fitted = fit_on_gallery(gallery, name, group)
+    add_classifier(translator.path, fitted, target)
+    if as_json:
+        print_result({"classifier": name, "weights": str(target)} | fitted.facts(), "", True)
+    else:
+        _print_figures(fitted)
+    say(f"stored as {name!r} in {target}; use it: i2i classify IMAGE -w {target} --labels {name}")
+
+
+def _print_figures(fitted: "FittedClassifier") -> None:
+    rows = [(f"fold {number}", found) for number, found in enumerate(fitted.folds, 1)]
+    rows.append(("train", fitted.train))
+    if fitted.held_out is not None:
+        rows.append(("held out", fitted.held_out))
+    print_table(
+        ["images", "count", "accuracy", "balanced", "AUC"],
+        (
+            [where, str(found.count), f"{found.accuracy:.1%}", f"{found.balanced_accuracy:.1%}", f"{found.auc:.3f}"]
+            for where, found in rows
+        ),
+    )

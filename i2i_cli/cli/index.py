@@ -1,0 +1,77 @@
+"""`i2i index`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from i2i_cli.cli.app import app
+from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, WeightsOpt, open_translator
+from i2i_cli.cli.report import print_error, print_result, say
+from i2i_cli.errors import ConfigError
+
+EXAMPLES = """Examples:
+
+\b
+  i2i index photos/ -o photos.safetensors          again: only what has changed is encoded
+  i2i index photos/ -o photos.csv                  for other tools; .npz too
+  i2i index --merge a.safetensors b.safetensors -o both.safetensors
+  i2i neighbours query.png --gallery photos.safetensors
+"""
+
+
+@app.command(epilog=EXAMPLES)
+def index(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="FOLDER", help="A folder of images; with --merge, galleries.", show_default=False),
+    ],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FILE", help=".safetensors, .npz or .csv.", show_default=False)
+    ],
+    merge: Annotated[bool, typer.Option("--merge", help="Join galleries of the same weights.")] = False,
+    force: ForceOpt = False,
+    weights: WeightsOpt = None,
+    device: DeviceOpt = "auto",
+    as_json: JsonOpt = False,
+) -> None:
+    """Keep the codes of a folder's images in a file.
+
+    A .safetensors gallery is brought up to date when it is there: changed and new images are
+    encoded, those that are gone leave it. The first folder below FOLDER is an image's label.
+    """
+    # Late: numpy, torch.
+    from i2i_cli.jobs.gallery import check_suffix
+
+    check_suffix(out)
+    if merge:
+        _merge(paths, out, force, as_json)
+        return
+    if len(paths) > 1:
+        raise ConfigError(f"{len(paths)} folders make no one gallery", "index each, then join them with --merge")
+    from i2i_cli.cli.progress import progress, stop_on_signal
+    from i2i_cli.jobs.indexing import index_folder
+
+    translator = open_translator(weights, device)
+    with stop_on_signal() as signal, progress("encoding") as report:
+        result = index_folder(translator, paths[0], out, overwrite=force, report=report, should_stop=signal.received)
+    for failure in result.failures:
+        print_error(failure.error)
+    say(f"{result.encoded} encoded, {result.kept} unchanged, {result.removed} gone, {len(result.failures)} unreadable")
+    if not result.finished:
+        say("stopped and saved; the same command goes on")
+        raise typer.Exit(signal.exit_code)
+    counts = {"encoded": result.encoded, "kept": result.kept, "removed": result.removed}
+    print_result({"gallery": str(out)} | counts | {"unreadable": len(result.failures)}, str(out), as_json)
+    if result.failures:
+        raise typer.Exit(1)
+
+
+def _merge(paths: list[Path], out: Path, force: bool, as_json: bool) -> None:
+    from i2i_cli.jobs.gallery import merge, open_gallery, save_gallery
+    from i2i_cli.jobs.outputs import check_new
+
+    check_new(out, force)
+    joined = merge([open_gallery(path) for path in paths])
+    save_gallery(out, joined)
+    print_result({"gallery": str(out), "images": len(joined)}, str(out), as_json)

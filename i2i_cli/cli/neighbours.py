@@ -1,0 +1,139 @@
+"""`i2i neighbours`"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from i2i_cli.cli.app import app
+from i2i_cli.cli.options import (
+    DeviceOpt,
+    FileListOpt,
+    ForceOpt,
+    ImagesArg,
+    JsonOpt,
+    NulOpt,
+    RecursiveOpt,
+    WeightsOpt,
+    complete_domain,
+    open_translator,
+    sources_of,
+)
+from i2i_cli.cli.report import print_error, print_result, read_stdin, say, shown_path, summarise
+
+if TYPE_CHECKING:
+    from i2i_cli.jobs.gallery import Gallery
+    from i2i_cli.jobs.retrieval import Answer
+    from i2i_cli.jobs.translation import Translator
+
+EXAMPLES = """Examples:
+
+\b
+  i2i neighbours query.png                             among the run's training images
+  i2i neighbours query.png --gallery photos/ -k 10     among the images of a folder
+  i2i neighbours a.png b.png --in anime --sheet n.png  in one domain, with a picture
+  i2i neighbours query.png --json | jq -r .neighbours[0].path
+  find new/ -name '*.png' -print0 | i2i neighbours --from-file - -0
+"""
+
+
+@app.command(epilog=EXAMPLES)
+def neighbours(
+    images: ImagesArg = None,
+    count: Annotated[int, typer.Option("-k", "--count", min=1, help="Neighbours a query.")] = 5,
+    inside: Annotated[
+        str | None,
+        typer.Option(
+            "--in", metavar="DOMAIN", help="Search this domain alone.", show_default="all but the query's own",
+            autocompletion=complete_domain,
+        ),
+    ] = None,
+    own: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="DOMAIN", help="The queries' own domain.", show_default="their folder's, else predicted",
+            autocompletion=complete_domain,
+        ),
+    ] = None,
+    gallery: Annotated[
+        Path | None,
+        typer.Option(
+            "--gallery", metavar="FOLDER|FILE", help="Images to search, or an index of them.",
+            show_default="the run's training images, else the query's folder",
+        ),
+    ] = None,
+    by: Annotated[str, typer.Option("--by", help="The code to compare: content, domain or both.")] = "content",
+    sheet: Annotated[
+        Path | None,
+        typer.Option("--sheet", metavar="FILE", help="A picture: each query, then its neighbours.", show_default=False),
+    ] = None,
+    force: ForceOpt = False,
+    recursive: RecursiveOpt = False,
+    file_list: FileListOpt = None,
+    nul: NulOpt = False,
+    weights: WeightsOpt = None,
+    device: DeviceOpt = "auto",
+    as_json: JsonOpt = False,
+) -> None:  # fmt: skip
+    """Find the images of other domains that show the same thing.
+
+    A line each: query, rank, score, domain and path, with tabs between. The score is the
+    cosine of the codes: 1 is equal.
+    """
+    # Late: torch, which neither help nor completion needs.
+    from i2i_cli.jobs.figures import save_neighbours_sheet
+    from i2i_cli.jobs.outputs import check_new
+    from i2i_cli.jobs.retrieval import NeighbourSearch
+
+    if sheet is not None:
+        check_new(sheet, force)
+    sources = sources_of(images, recursive, file_list, nul)
+    translator = open_translator(weights, device)
+    opened = _open_gallery(gallery, translator, sources[0].path)
+    search = NeighbourSearch(translator=translator, gallery=opened, by=by, inside=inside, query_domain=own)
+    shown, num_failed = [], 0
+    for answer in search.run(sources, count, read_stdin):
+        num_failed += not _report(answer, as_json)
+        if sheet is not None and answer.error is None:
+            shown.append(answer)
+    if sheet is not None and shown:
+        save_neighbours_sheet(sheet, shown, translator.image_size)
+        say(f"sheet: {sheet}")
+    summarise(num_failed, len(sources))
+
+
+def _open_gallery(chosen: Path | None, translator: "Translator", query: Path) -> "Gallery":
+    """The gallery to search, made first where a folder was asked for."""
+    from i2i_cli.cli.progress import progress
+    from i2i_cli.jobs.indexing import gallery_of
+    from i2i_cli.jobs.retrieval import default_gallery
+
+    path = chosen or default_gallery(translator, query)
+    with progress("encoding") as report:
+        gallery, failures = gallery_of(translator, path, report)
+    for failure in failures:
+        print_error(failure.error)
+    say(f"gallery: {shown_path(path)} ({len(gallery)} images)")
+    return gallery
+
+
+def _report(answer: "Answer", as_json: bool) -> bool:
+    """Tell what was found for one query; True if it could be read."""
+    if answer.note:
+        say(f"{answer.source}: {answer.note}")
+    if answer.error is not None:
+        print_error(answer.error)
+        return False
+    found = [
+        {"path": str(place.path), "domain": place.label, "score": round(place.score, 4)} for place in answer.neighbours
+    ]
+    lines = [
+        f"{answer.source}\t{rank}\t{place['score']:.4f}\t{place['domain'] or ''}\t{place['path']}"
+        for rank, place in enumerate(found, 1)
+    ]
+    if not lines:
+        say(f"{answer.source}: the gallery holds nothing to compare it with")
+    values = {"query": str(answer.source), "domain": answer.domain, "neighbours": found}
+    if lines or as_json:
+        print_result(values, "\n".join(lines), as_json)
+    return True

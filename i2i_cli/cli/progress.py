@@ -1,0 +1,56 @@
+"""Long work on a terminal: a bar on stderr, and Ctrl-C as a polite request."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import typer
+
+from i2i_cli.cli.report import say, stderr_console
+
+
+@contextmanager
+def progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar called `name` while the block runs, moved by (done, total); nothing where stderr is no terminal."""
+    # Late: rich takes longer to import than the rest of the command line.
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = stderr_console()
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
+        task = bars.add_task(name, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+class Stop:
+    """Whether a signal asked to stop, and the exit code that tells of it."""
+
+    def __init__(self) -> None:
+        self.exit_code = 1
+        self._received = False
+        self._is_asked = False
+
+    def received(self) -> bool:
+        """Whether a signal has come. Whoever asks takes care of saving."""
+        self._is_asked = True
+        return self._received
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Ask to stop. Before anyone asks, and at a second Ctrl-C, there is nothing to wait for."""
+        if not self._is_asked or (self._received and number == signal.SIGINT):
+            raise typer.Exit(128 + number)
+        self._received, self.exit_code = True, 128 + number
+        say("\nfinishing what is under way, then saving (Ctrl-C again to stop at once)")
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[Stop]:
+    """Turn Ctrl-C and SIGTERM into a polite request while the block runs."""
+    stop = Stop()
+    earlier = {number: signal.signal(number, stop.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)

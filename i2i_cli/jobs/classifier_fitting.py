@@ -1,0 +1,220 @@
+"""Fit a classifier of any labels on the domain codes of a frozen model (SRAE 4.3)."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from i2i_cli.data.domains import SPLITS, TESTS, is_held_out
+from i2i_cli.engine.checkpoint import load_tensors, save_tensors
+from i2i_cli.engine.header import read_header
+from i2i_cli.errors import ConfigError, DataError
+from i2i_cli.jobs.gallery import UNKNOWN, Gallery
+from i2i_cli.jobs.outputs import check_new
+from i2i_cli.jobs.publishing import known_sha256
+from i2i_cli.jobs.translation import Translator
+from i2i_cli.models.latent_classifier import LatentClassifier
+
+NUM_FOLDS = 5
+STRENGTHS = tuple(10.0**power for power in range(-4, 3))
+"""Inverse strengths of the L2 regularisation to choose from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """How well a classifier does on `count` images; `auc` is the area under the ROC curve, macro mean."""
+
+    count: int
+    accuracy: float
+    balanced_accuracy: float
+    auc: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedClassifier:
+    """A classifier with its figures.
+
+    Args:
+        strength: the inverse regularisation that the folds chose.
+        folds: scores on the folds, each fitted on the others: what `strength` was chosen by.
+        train, held_out: scores on the images it was fitted on, and on those it was not.
+    """
+
+    name: str
+    classifier: LatentClassifier
+    strength: float
+    folds: tuple[Score, ...]
+    train: Score
+    held_out: Score | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """What the header of the weights keeps of it."""
+        return {
+            "classes": list(self.classifier.classes),
+            "strength": self.strength,
+            "folds": [asdict(score) for score in self.folds],
+            "train": asdict(self.train),
+            "held_out": asdict(self.held_out) if self.held_out else None,
+        }
+
+
+def fit_on_gallery(gallery: Gallery, name: str, group: str | None = None) -> FittedClassifier:
+    """A classifier of the labels of `gallery`, fitted on the domain codes of its training images.
+
+    Images below `train/` are trained on and those below `test/` or `val/` held out; without such
+    folders, a tenth is held out, whole groups together.
+
+    Args:
+        group: a regular expression; images whose paths match it alike (one patient's, say) stay on
+            one side of every split.
+
+    Raises:
+        DataError: fewer than two labels with training images.
+        ConfigError: `group` is no regular expression.
+    """
+    labelled = np.flatnonzero(gallery.labels != UNKNOWN)
+    paths = [gallery.paths[row] for row in labelled.tolist()]
+    groups = np.array([_group(path, group) for path in paths])
+    tests = np.array([_is_test(*pair) for pair in zip(paths, groups.tolist(), strict=True)], np.bool_)
+    labels = gallery.labels[labelled].astype(np.int64)
+    present = np.unique(labels[~tests]) if len(labels) else labels
+    if len(present) < 2:
+        raise DataError(
+            f"{gallery.facts.root} has training images of {len(present)} labels; a classifier takes two or more",
+            "put each label's images in a folder of its own",
+        )
+    known = np.isin(labels, present)
+    labelled, groups, tests = labelled[known], groups[known], tests[known]
+    classes = tuple(gallery.facts.labels[label] for label in present)
+    labels = np.searchsorted(present, labels[known])
+    codes = np.asarray(gallery.domain[labelled], np.float32)
+    fitted = fit_classifier(name, codes[~tests], labels[~tests], classes, groups[~tests])
+    return score_if_any(fitted, codes[tests], labels[tests])
+
+
+def score_if_any(fitted: FittedClassifier, codes: NDArray[np.float32], labels: NDArray[np.int64]) -> FittedClassifier:
+    """`fitted` with its figures on held-out codes (n, j), where there are any."""
+    return replace(fitted, held_out=score(fitted.classifier, codes, labels)) if len(labels) else fitted
+
+
+def _group(path: str, pattern: str | None) -> str:
+    """What the paths of images that belong together have in common; without a pattern, the pair key."""
+    parts = Path(path).with_suffix("").parts
+    key = "/".join(parts[2:] if parts[0] in SPLITS else parts[1:])
+    if pattern is None:
+        return key
+    try:
+        found = re.search(pattern, path)
+    except re.error as error:
+        raise ConfigError(f"--group {pattern!r} is no regular expression: {error}") from error
+    return found.group(0) if found else key
+
+
+def _is_test(path: str, group: str) -> bool:
+    first = Path(path).parts[0]
+    return first in TESTS if first in SPLITS else is_held_out(group)
+
+
+def fit_classifier(
+    name: str, codes: NDArray[np.float32], labels: NDArray[np.int64], classes: tuple[str, ...], groups: NDArray
+) -> FittedClassifier:
+    """Logistic regression on standardised codes (n, j), all classes weighing alike.
+
+    The regularisation is the one with the least log loss over folds that split no group.
+    """
+    # Late: scikit-learn takes longer to import than a model to load.
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    mean, scale = codes.mean(0), codes.std(0) + 1e-6
+    units = (codes - mean) / scale
+    smallest = min(len(set(groups[labels == label])) for label in range(len(classes)))
+    num_folds = min(NUM_FOLDS, smallest)
+    strength, scores = 0.01, tuple[Score, ...]()
+    if num_folds > 1:
+        folds = StratifiedGroupKFold(num_folds, shuffle=True, random_state=0)
+        strength, scores = _choose_strength(units, labels, classes, list(folds.split(units, labels, groups)))
+    weight, bias = _regression(units, labels, strength)
+    weight, bias = weight / scale, bias - weight @ (mean / scale)
+    classifier = LatentClassifier(classes, torch.from_numpy(weight), torch.from_numpy(bias))
+    train = score(classifier, codes, labels)
+    return FittedClassifier(name=name, classifier=classifier, strength=strength, folds=scores, train=train)
+
+
+def _choose_strength(
+    units: NDArray[np.float32], labels: NDArray[np.int64], classes: tuple[str, ...], folds: Sequence[Any]
+) -> tuple[float, tuple[Score, ...]]:
+    """The best of `STRENGTHS` by the folds' mean log loss, classes weighing alike, and its scores on them."""
+    losses: dict[float, float] = {}
+    scores: dict[float, tuple[Score, ...]] = {}
+    for strength in STRENGTHS:
+        found, loss = [], 0.0
+        for train, test in folds:
+            weight, bias = _regression(units[train], labels[train], strength)
+            classifier = LatentClassifier(classes, torch.from_numpy(weight), torch.from_numpy(bias))
+            right = classifier(torch.from_numpy(units[test]))[torch.arange(len(test)), torch.from_numpy(labels[test])]
+            by_class = [right[torch.from_numpy(labels[test] == label)] for label in np.unique(labels[test])]
+            loss += float(torch.stack([-share.clamp_min(1e-9).log().mean() for share in by_class]).mean())
+            found.append(score(classifier, units[test], labels[test]))
+        losses[strength], scores[strength] = loss, tuple(found)
+    best = min(losses, key=lambda strength: losses[strength])
+    return best, scores[best]
+
+
+def _regression(
+    units: NDArray[np.float32], labels: NDArray[np.int64], strength: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weight (classes, j) and bias (classes,) of one fit."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000).fit(units, labels)
+    weight, bias = model.coef_, model.intercept_
+    if len(weight) == 1:  # two classes: scikit-learn gives the second one's row alone
+        weight, bias = np.concatenate([0 * weight, weight]), np.concatenate([0 * bias, bias])
+    return weight, bias
+
+
+def score(classifier: LatentClassifier, codes: NDArray[np.float32], labels: NDArray[np.int64]) -> Score:
+    """The classifier's figures on codes (n, j) with labels (n,)."""
+    from sklearn.metrics import roc_auc_score
+
+    shares = classifier(torch.from_numpy(codes)).numpy()
+    taken = shares.argmax(1)
+    present = np.unique(labels)
+    areas = [roc_auc_score(labels == label, shares[:, label]) for label in present] if len(present) > 1 else [np.nan]
+    return Score(
+        count=len(labels),
+        accuracy=float((taken == labels).mean()),
+        balanced_accuracy=float(np.mean([(taken[labels == label] == label).mean() for label in present])),
+        auc=float(np.mean(areas)),
+    )
+
+
+def check_target(translator: Translator, name: str, out: Path | None, overwrite: bool) -> Path:
+    """The weights file that the classifier `name` goes to, before any work is done.
+
+    Raises:
+        ConfigError, DataError: a name that is taken, a file that is there, or weights that came with the package.
+    """
+    if name in translator.classifiers and not overwrite:
+        raise ConfigError(
+            f"{translator.path} holds a classifier called {name!r} already", "add --force, or --labels NAME"
+        )
+    if out is not None:
+        check_new(out, overwrite)
+        return out
+    if known_sha256(translator.path):
+        raise ConfigError(f"{translator.path} came with i2i and stays as it is", "write a copy: -o FILE.safetensors")
+    return translator.path
+
+
+def add_classifier(weights: Path, fitted: FittedClassifier, out: Path) -> None:
+    """Write the weights file `weights` to `out` with a classifier more, or another one under its name."""
+    header = read_header(weights)
+    tensors = load_tensors(weights) | fitted.classifier.to_tensors(fitted.name)
+    header = replace(header, classifiers=header.classifiers | {fitted.name: fitted.facts()})
+    save_tensors(out, tensors, header.to_metadata())

@@ -1,0 +1,41 @@
+"""Codes as flat vectors: how they are kept, and how they are compared."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from i2i_cli.jobs.sources import Loaded
+from i2i_cli.jobs.translation import Translator
+
+BY = ("content", "domain", "both")
+"""Which code is compared."""
+
+
+def features(by: str, content: NDArray[np.float16], domain: NDArray[np.float16], device: torch.device) -> Tensor:
+    """Unit vectors (n, f) of codes (n, ...): the dot product of two is the score of `neighbours`.
+
+    Args:
+        by: "content", "domain", or "both": half the score from each.
+    """
+    codes = {"content": [content], "domain": [domain], "both": [content, domain]}[by]
+    units = [F.normalize(torch.from_numpy(np.array(code, np.float32)).to(device), dim=1) for code in codes]
+    return torch.cat(units, dim=1) / len(units) ** 0.5
+
+
+def flat_codes(
+    translator: Translator, loaded: Sequence[Loaded]
+) -> list[tuple[NDArray[np.float16], NDArray[np.float16]]]:
+    """(content, domain) of each image, flattened, in half precision."""
+    if not loaded:
+        return []
+    codes = translator.encode([item.square for item in loaded])
+    content, domain = (_half(code) for code in codes)
+    return list(zip(content, domain, strict=True))
+
+
+def _half(code: Tensor) -> NDArray[np.float16]:
+    return code.flatten(1).float().clamp(-6e4, 6e4).cpu().numpy().astype(np.float16)

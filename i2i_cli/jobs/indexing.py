@@ -1,0 +1,242 @@
+"""Make a gallery of a folder of images, or bring one up to date."""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2i_cli.data.cache import Progress, cache_folder
+from i2i_cli.data.domains import SPLITS, find_images
+from i2i_cli.errors import DataError, WeightsError
+from i2i_cli.jobs.codes import flat_codes
+from i2i_cli.jobs.gallery import SUFFIX, UNKNOWN, Gallery, GalleryFacts, open_gallery, save_gallery
+from i2i_cli.jobs.sources import Failure, Loaded, Source, load_batches
+from i2i_cli.jobs.translation import Translator
+
+SAVE_SECONDS = 60.0
+"""A gallery in the making is saved this often, so that a killed process loses no more."""
+
+
+class Entry(NamedTuple):
+    """A file to be in a gallery: its path below the root, its label if it has one, its size and time."""
+
+    path: str
+    label: str | None
+    size: int
+    time: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexResult:
+    """What became of an index.
+
+    Args:
+        encoded, kept, removed: images encoded now, taken over from the earlier gallery, and no longer there.
+        failures: the images that could not be read; they have no row.
+        finished: False if it was stopped; the next call goes on.
+    """
+
+    path: Path
+    encoded: int
+    kept: int
+    removed: int
+    failures: tuple[Failure, ...]
+    finished: bool
+
+
+def listed(root: Path) -> list[Entry]:
+    """The images below `root`. A label is the first folder below it, or below its `train/` and `test/`.
+
+    Raises:
+        DataError: no such folder, or one without images.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder", "give a folder of images")
+    found = find_images(root)
+    if not found:
+        raise DataError(f"{root} has no images in it")
+    has_splits = (root / "train").is_dir()
+    entries = []
+    for path in found:
+        folders = path.relative_to(root).parts[:-1]
+        labels = folders[1:] if has_splits and folders and folders[0] in SPLITS else folders
+        entries.append(entry(root, path, labels[0] if labels else None))
+    return entries
+
+
+def entry(root: Path, path: Path, label: str | None) -> Entry:
+    """The file at `path` as it is now."""
+    try:
+        stat = path.stat()
+    except OSError:  # a link to nowhere: reading it will say so
+        return Entry(os.fspath(path.relative_to(root)), label, 0, 0)
+    return Entry(os.fspath(path.relative_to(root)), label, stat.st_size, stat.st_mtime_ns)
+
+
+def index_folder(
+    translator: Translator,
+    root: Path,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    report: Progress | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> IndexResult:
+    """Write the codes of all images below `root` to `out`; only what has changed since is encoded.
+
+    Raises:
+        DataError: no images, or not one that can be read.
+        WeightsError: `out` is something else, or was made with other weights (unless `overwrite`).
+    """
+    entries = listed(root)
+    earlier = _earlier(translator, root, out, overwrite)
+    return index_entries(translator, root, entries, out, earlier, report, should_stop)
+
+
+def _earlier(translator: Translator, root: Path, out: Path, overwrite: bool) -> Gallery | None:
+    """The gallery at `out` that is to be brought up to date."""
+    if not out.exists():
+        return None
+    if out.suffix.lower() != SUFFIX:
+        if overwrite:
+            return None
+        raise DataError(f"{out} exists already", "add --force; only a .safetensors gallery can be brought up to date")
+    try:
+        earlier = open_gallery(out)
+        if earlier.facts.model != translator.fingerprint:
+            raise WeightsError(f"{out} was made with other weights", "add --force to make it anew")
+        if Path(earlier.facts.root) != root.resolve():
+            raise WeightsError(f"{out} is a gallery of {earlier.facts.root}", "give another -o, or --force")
+    except WeightsError:
+        if overwrite:
+            return None
+        raise
+    return earlier
+
+
+def index_entries(
+    translator: Translator,
+    root: Path,
+    entries: Sequence[Entry],
+    out: Path,
+    earlier: Gallery | None = None,
+    report: Progress | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> IndexResult:
+    """Write the codes of `entries` to `out`, those that `earlier` holds unchanged taken over from it."""
+    kept = _unchanged(entries, earlier)
+    waiting = [found for found in entries if found.path not in kept]
+    rows = _Rows(translator, root, earlier, kept)
+    failures, saved = [], time.monotonic()
+    batches = load_batches([Source(path=root / found.path) for found in waiting], translator.image_size)
+    for batch in batches:
+        loaded = [item for item in batch if isinstance(item, Loaded)]
+        codes = iter(flat_codes(translator, loaded))
+        for item in batch:
+            found = waiting[rows.num_seen]
+            if isinstance(item, Failure):
+                failures.append(item)
+                rows.num_seen += 1
+            else:
+                rows.add(found, *next(codes))
+        if report is not None:
+            report(rows.num_seen, len(waiting))
+        if should_stop():
+            break
+        if out.suffix.lower() == SUFFIX and time.monotonic() - saved > SAVE_SECONDS:
+            save_gallery(out, rows.gallery(entries))
+            saved = time.monotonic()
+    gallery = rows.gallery(entries)
+    if not len(gallery):
+        raise failures[0].error if failures else DataError(f"nothing of {root} was encoded before the stop")
+    save_gallery(out, gallery)
+    return IndexResult(
+        path=out,
+        encoded=len(gallery) - len(kept),
+        kept=len(kept),
+        removed=0 if earlier is None else len(earlier.rows_by_path.keys() - {found.path for found in entries}),
+        failures=tuple(failures),
+        finished=rows.num_seen == len(waiting),
+    )
+
+
+def gallery_of(
+    translator: Translator, path: Path, report: Progress | None = None
+) -> tuple[Gallery, tuple[Failure, ...]]:
+    """The gallery at `path`, or one of the folder at `path`, kept in the cache and brought up to date.
+
+    Raises:
+        DataError, WeightsError: no gallery, no images, or made with other weights.
+    """
+    if not path.is_dir():
+        gallery = open_gallery(path)
+        if gallery.facts.model != translator.fingerprint:
+            hint = f"make one with these: i2i index {gallery.facts.root} -o FILE"
+            raise WeightsError(f"the gallery {path} was made with other weights", hint)
+        return gallery, ()
+    name = hashlib.sha256(os.fsencode(path.resolve()) + translator.fingerprint.encode()).hexdigest()[:24]
+    kept = cache_folder() / "galleries" / f"{name}{SUFFIX}"
+    result = index_folder(translator, path, kept, overwrite=True, report=report)
+    return open_gallery(kept), result.failures
+
+
+def _unchanged(entries: Sequence[Entry], earlier: Gallery | None) -> set[str]:
+    """Paths whose row in `earlier` still stands for the file."""
+    if earlier is None:
+        return set()
+    rows = earlier.rows_by_path
+    return {
+        found.path
+        for found in entries
+        if (row := rows.get(found.path)) is not None
+        and (earlier.sizes[row], earlier.times[row]) == (found.size, found.time)
+    }
+
+
+class _Rows:
+    """A gallery in the making: rows taken over, and rows encoded so far."""
+
+    def __init__(self, translator: Translator, root: Path, earlier: Gallery | None, kept: set[str]) -> None:
+        self.translator, self.root, self.earlier, self.kept = translator, root, earlier, kept
+        self.num_seen = 0
+        self._encoded: dict[str, tuple[NDArray[np.float16], NDArray[np.float16]]] = {}
+
+    def add(self, found: Entry, content: NDArray[np.float16], domain: NDArray[np.float16]) -> None:
+        self.num_seen += 1
+        self._encoded[found.path] = (content, domain)
+
+    def gallery(self, entries: Sequence[Entry]) -> Gallery:
+        """The rows so far, in the order of `entries`."""
+        there = [found for found in entries if found.path in self.kept or found.path in self._encoded]
+        names = tuple(sorted({found.label for found in entries if found.label is not None}))
+        places = {name: place for place, name in enumerate(names)}
+        facts = GalleryFacts(
+            model=self.translator.fingerprint,
+            root=str(self.root.resolve()),
+            labels=names,
+            content_shape=self.translator.model.content_code_shape,
+        )
+        codes = list(self._codes(there))
+        return Gallery(
+            facts=facts,
+            paths=[found.path for found in there],
+            labels=np.array([places.get(found.label or "", UNKNOWN) for found in there], np.int16),
+            sizes=np.array([found.size for found in there], np.int64),
+            times=np.array([found.time for found in there], np.int64),
+            content=np.stack([content for content, _ in codes]) if codes else np.zeros((0, 0), np.float16),
+            domain=np.stack([domain for _, domain in codes]) if codes else np.zeros((0, 0), np.float16),
+        )
+
+    def _codes(self, there: Sequence[Entry]) -> Iterator[tuple[NDArray[np.float16], NDArray[np.float16]]]:
+        for found in there:
+            if found.path in self._encoded:
+                yield self._encoded[found.path]
+            elif self.earlier is not None:
+                row = self.earlier.rows_by_path[found.path]
+                yield self.earlier.content[row], self.earlier.domain[row]

@@ -1,0 +1,70 @@
+"""What a run keeps of its codes: translation targets, the latent classifier, the gallery."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from i2i_cli.data.augment import to_model_range
+from i2i_cli.data.dataset import Dataset
+from i2i_cli.engine.header import read_header
+from i2i_cli.engine.loop import Loop, generator_for
+from i2i_cli.errors import I2IError
+from i2i_cli.jobs.classifier_fitting import FittedClassifier, fit_classifier, score_if_any
+from i2i_cli.jobs.indexing import entry, index_entries
+from i2i_cli.jobs.observer import Observer
+from i2i_cli.jobs.run_config import RunConfig
+from i2i_cli.jobs.run_folder import RunFolder
+from i2i_cli.jobs.translation import DOMAINS, Translator
+from i2i_cli.models.family import NUM_KEPT_CODES
+
+FEW, MANY = 256, 1000
+"""Images of a domain that the latent classifier is fitted on: on the way, and at the end."""
+
+_CHUNK = 128
+
+
+class RunCodes:
+    """Codes of a run's own images, by the averaged weights as they are when asked."""
+
+    def __init__(self, dataset: Dataset, loop: Loop, config: RunConfig) -> None:
+        self.dataset, self.loop, self.config = dataset, loop, config
+
+    def keep(self) -> None:
+        """Put domain codes of training images into the model, as translation targets."""
+        for label in range(len(self.dataset.domains)):
+            rows = self.dataset.train[self.dataset.labels[self.dataset.train] == label]
+            order = torch.randperm(len(rows), generator=generator_for(self.config.seed, 0, f"codes {label}"))
+            self.loop.averaged.keep_codes(label, self._domain_codes(rows[order[:NUM_KEPT_CODES]]))
+
+    def classifier(self, thorough: bool) -> FittedClassifier:
+        """A classifier of the domains, fitted on domain codes of training images (SRAE 4.3)."""
+        domains, items = self.dataset.domains, self.dataset.items
+        limit = MANY if thorough else FEW
+        train, test = (
+            torch.cat([self.dataset.rows(split, label, limit) for label in range(len(domains))])
+            for split in (self.dataset.train, self.dataset.test[: None if thorough else 0])
+        )
+        keys = np.array([items[row].key for row in train.tolist()])
+        codes, labels = self._domain_codes(train).flatten(1).cpu().numpy(), self.dataset.labels[train].numpy()
+        fitted = fit_classifier(DOMAINS, codes, labels, domains, keys)
+        held_out = self._domain_codes(test).flatten(1).cpu().numpy() if len(test) else codes[:0]
+        return score_if_any(fitted, held_out, self.dataset.labels[test].numpy())
+
+    @torch.no_grad()
+    def _domain_codes(self, rows: Tensor) -> Tensor:
+        model = self.loop.averaged.eval()
+        chunks = (self.dataset.images.crops(chunk) for chunk in rows.split(_CHUNK))
+        return torch.cat([model.encode(to_model_range(crops, self.loop.device)).domain for crops in chunks]).float()
+
+    def write_gallery(self, folder: RunFolder, observer: Observer, should_stop: Callable[[], bool]) -> None:
+        """Write the codes of all training images beside the finished model. What cannot be read is left out."""
+        root = self.dataset.root
+        items = (self.dataset.items[row] for row in self.dataset.train.tolist())
+        entries = sorted(entry(root, item.path, self.dataset.domains[item.label]) for item in items)
+        model = Translator(self.loop.averaged, read_header(folder.model), folder.model, self.loop.device)
+        try:
+            index_entries(model, root, entries, folder.gallery, None, observer.encoding, should_stop)
+        except I2IError as error:
+            observer.note(f"no gallery of the training images was written: {error.message}")

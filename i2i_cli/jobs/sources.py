@@ -1,0 +1,102 @@
+"""The images that a command line names: files, folders, stdin, and lists of paths; and reading them."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2i_cli.data.domains import find_images
+from i2i_cli.data.geometry import Frame, fit
+from i2i_cli.data.images import read_image
+from i2i_cli.errors import ConfigError, DataError, I2IError
+
+STREAM = Path("-")
+"""stdin as a source, stdout as an output."""
+
+BATCH = 32
+"""Images a forward pass, and the most that are in memory at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """An image to read: its path (or `STREAM`) and the folder it was found through, if any."""
+
+    path: Path
+    below: Path | None = None
+
+
+class Loaded(NamedTuple):
+    """A decoded image in the model's square, where it lies in it, and what a person should know of it."""
+
+    source: Source
+    square: NDArray[np.uint8]
+    frame: Frame
+    note: str
+
+
+class Failure(NamedTuple):
+    """An image that could not be read, and why."""
+
+    source: Source
+    error: I2IError
+
+
+def find_sources(paths: Sequence[Path], recursive: bool) -> list[Source]:
+    """The images that `paths` (files, folders, `-`) stand for.
+
+    Raises:
+        ConfigError: a folder without `recursive`.
+        DataError: a folder without images.
+    """
+    sources = []
+    for path in paths:
+        if path == STREAM or not path.is_dir():
+            sources.append(Source(path=path))
+        elif not recursive:
+            raise ConfigError(f"{path} is a folder", "add -r to take all images in it")
+        elif found := find_images(path):
+            sources += [Source(path=image, below=path) for image in found]
+        else:
+            raise DataError(f"{path} has no images in it")
+    return sources
+
+
+def listed_paths(data: bytes, separator: bytes = b"\n") -> list[Path]:
+    """Paths from a list of them, one a line, or ended by NUL bytes as `find -print0` writes them."""
+    return [Path(os.fsdecode(name)) for name in data.split(separator) if name]
+
+
+def load_source(source: Source, side: int, read_stdin: Callable[[], bytes] = bytes) -> Loaded | Failure:
+    """The image behind `source`, fitted into a square of `side`.
+
+    Args:
+        read_stdin: gives the bytes behind a source that is `STREAM`.
+    """
+    try:
+        picture = read_image(read_stdin() if source.path == STREAM else source.path, 2 * side)
+        return Loaded(source, *fit(picture, side), picture.note)
+    except I2IError as error:
+        return Failure(source, error)
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        return Failure(source, DataError(f"{source.path}: {error.strerror}"))
+
+
+def load_batches(
+    sources: Sequence[Source], side: int, read_stdin: Callable[[], bytes] = bytes
+) -> Iterator[list[Loaded | Failure]]:
+    """All `sources` in order, `BATCH` at a time; the next batch is decoded while one is worked on."""
+
+    def submit(start: int) -> list:
+        chosen = sources[start : start + BATCH]
+        return [pool.submit(load_source, source, side, read_stdin) for source in chosen]
+
+    with ThreadPoolExecutor() as pool:
+        ahead = submit(0)
+        for start in range(BATCH, len(sources) + BATCH, BATCH):
+            current, ahead = ahead, submit(start)
+            yield [future.result() for future in current]

@@ -1,0 +1,70 @@
+"""Random changes to a batch of images: of place, of tone, of sharpness and of style.
+
+Images are (B, 3, H, W) in [-1, 1]; every image of a batch gets its own draw from `generator`.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def moved(
+    images: Tensor, generator: torch.Generator, *, shift: float = 0, zoom: float = 0, rotate: float = 0
+) -> Tensor:
+    """Scaled, turned and shifted about the centre; the border is reflected inwards.
+
+    Args:
+        shift: largest shift, as a share of the side.
+        zoom: largest change of scale: 0.1 is from 0.9 to 1.1 times.
+        rotate: largest turn, degrees.
+    """
+    size, device = len(images), images.device
+    angle = _uniform(size, generator, device) * math.radians(rotate)
+    scale = 1 / (1 + zoom * _uniform(size, generator, device))
+    pixels = torch.stack([_uniform(size, generator, device) for _ in "xy"], dim=1) * shift * images.shape[3]
+    offsets = pixels.round() * (2 / images.shape[3])  # whole pixels: a shift alone blurs nothing
+    rotation = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], dim=1).view(size, 2, 2)
+    affine = torch.cat([rotation * scale[:, None, None], offsets[:, :, None]], dim=2)
+    grid = F.affine_grid(affine, list(images.shape), align_corners=False).to(images.dtype)
+    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+
+
+def toned(images: Tensor, generator: torch.Generator, amount: float) -> Tensor:
+    """Random gamma, contrast and brightness. An `amount` of 0.5 is strong: a gamma from 0.6 to 1.65."""
+    size, device = len(images), images.device
+    gamma, contrast, brightness = (_per_image(_uniform(size, generator, device) * amount) for _ in range(3))
+    levels = images.add(1).mul(0.5).clamp(0, 1) ** gamma.exp()
+    return (levels - 0.5).mul(contrast.exp()).add(0.5 * brightness).mul(2).clamp(-1, 1)
+
+
+def sharpened(images: Tensor, generator: torch.Generator, amount: float) -> Tensor:
+    """From blurred (-amount) to sharpened (+amount): the difference to a Gaussian blur, taken away or added.
+
+    Args:
+        amount: 1 reaches a full blur of sigma 1.5 pixels.
+    """
+    change = _per_image(_uniform(len(images), generator, images.device) * amount)
+    return (images + change * (images - blurred(images))).clamp(-1, 1)
+
+
+def blurred(images: Tensor, sigma: float = 1.5) -> Tensor:
+    """A Gaussian blur of `sigma` pixels; the border is reflected."""
+    radius = math.ceil(2.5 * sigma)
+    places = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
+    kernel = torch.exp(-places.square() / (2 * sigma**2))
+    kernel = (kernel / kernel.sum()).expand(images.shape[1], 1, -1)
+    # Channels last: convolutions of one channel each are several times as fast there.
+    padded = F.pad(images, (radius,) * 4, mode="reflect").contiguous(memory_format=torch.channels_last)
+    rows = F.conv2d(padded, kernel[:, :, None, :], groups=images.shape[1])
+    return F.conv2d(rows, kernel[:, :, :, None], groups=images.shape[1])
+
+
+def _uniform(size: int, generator: torch.Generator, device: torch.device) -> Tensor:
+    """(size,) in [-1, 1)."""
+    return torch.rand(size, generator=generator, device=device) * 2 - 1
+
+
+def _per_image(values: Tensor) -> Tensor:
+    return values[:, None, None, None]

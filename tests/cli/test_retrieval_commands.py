@@ -1,0 +1,130 @@
+"""`i2i index`, `neighbours`, `classify` and `fit-classifier`: streams, exit codes, files."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from i2i_cli.cli import app
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def here(tmp_path: Path, run: Path, domains: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a finished run, its data as `shapes/`, and `query.png`."""
+    shutil.copytree(run, tmp_path / "runs" / "faces")
+    shutil.copy(domains / "disc" / "03.png", tmp_path / "query.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def i2i(*words: str, code: int = 0, stdin: bytes | None = None):
+    result = RUNNER.invoke(app, list(words), input=stdin)
+    assert result.exit_code == code, result.stderr
+    return result
+
+
+def rows(text: str) -> list[list[str]]:
+    return [line.split("\t") for line in text.splitlines()]
+
+
+def test_neighbours_are_found_among_the_runs_own_images(here: Path) -> None:
+    result = i2i("neighbours", "query.png", "--from", "disc", "-k", "3")
+    found = rows(result.stdout)
+    assert [(row[0], row[1], row[3]) for row in found] == [("query.png", str(rank), "square") for rank in (1, 2, 3)]
+    assert all(Path(row[4]).is_file() and -1 <= float(row[2]) <= 1 for row in found)
+    assert "gallery: runs/faces/gallery.safetensors" in result.stderr
+
+
+def test_neighbours_in_a_folder_from_a_list_with_a_sheet(here: Path) -> None:
+    names = sorted(str(path) for path in Path("shapes").rglob("0[12].png"))
+    assert len(names) == 4
+    listed = b"\0".join(os.fsencode(name) for name in names)
+    words = ["neighbours", "--from-file", "-", "-0", "--gallery", "shapes", "-k", "2", "--sheet", "n.png", "--json"]
+    found = [json.loads(line) for line in i2i(*words, stdin=listed).stdout.splitlines()]
+    assert [item["query"] for item in found] == names
+    for item in found:
+        assert item["domain"] == Path(item["query"]).parent.name
+        assert len(item["neighbours"]) == 2 and item["neighbours"][0]["domain"] != item["domain"]
+    with Image.open("n.png") as sheet:
+        assert sheet.width > 3 * 64 and sheet.height > 4 * 64
+    assert "exists already" in i2i(*words, stdin=listed, code=1).stderr
+
+
+def test_neighbours_of_stdin_and_of_what_cannot_be_read(here: Path) -> None:
+    (here / "bad.png").write_text("no")
+    data = (here / "query.png").read_bytes()
+    result = i2i("neighbours", "-", "bad.png", "--in", "disc", "-k", "1", stdin=data, code=1)
+    assert [row[0] for row in rows(result.stdout)] == ["-"]
+    assert result.stderr.count("bad.png") == 1 and "1 of 2 images failed" in result.stderr
+    assert "no domain 'disk'" in i2i("neighbours", "query.png", "--in", "disk", code=2).stderr
+    assert "no images given" in i2i("neighbours", code=2).stderr
+
+
+def test_index_is_brought_up_to_date_and_searched(here: Path) -> None:
+    first = i2i("index", "shapes", "-o", "g.safetensors")
+    assert first.stdout == "g.safetensors\n" and "32 encoded, 0 unchanged" in first.stderr
+    assert "0 encoded, 32 unchanged" in i2i("index", "shapes", "-o", "g.safetensors").stderr
+    (here / "shapes" / "disc" / "00.png").write_text("no")
+    spoilt = i2i("index", "shapes", "-o", "g.safetensors", "--json", code=1)
+    counts = {"encoded": 0, "kept": 31, "removed": 0, "unreadable": 1}
+    assert json.loads(spoilt.stdout) == {"gallery": "g.safetensors"} | counts
+    found = rows(i2i("neighbours", "query.png", "--gallery", "g.safetensors", "-k", "40", "--from", "square").stdout)
+    assert len(found) == 15 and {row[3] for row in found} == {"disc"}
+    assert "'.txt'" in i2i("index", "shapes", "-o", "g.txt", code=2).stderr
+    assert "one gallery" in i2i("index", "shapes", "shapes", "-o", "h.csv", code=2).stderr
+
+
+def test_galleries_are_merged(here: Path) -> None:
+    for name in ("disc", "square"):
+        i2i("index", f"shapes/{name}", "-o", f"{name}.safetensors")
+    result = i2i("index", "--merge", "disc.safetensors", "square.safetensors", "-o", "both.safetensors", "--json")
+    assert json.loads(result.stdout) == {"gallery": "both.safetensors", "images": 32}
+    assert "exists already" in i2i("index", "--merge", "a", "b", "-o", "both.safetensors", code=1).stderr
+
+
+def test_classify_in_a_pipe(here: Path) -> None:
+    (here / "bad.png").write_text("no")
+    result = i2i("classify", "query.png", "bad.png", "shapes", "-r", code=1)
+    found = rows(result.stdout)
+    assert len(found) == 33 and found[0][0] == "query.png"
+    assert all(row[1] in ("disc", "square") and 0.5 <= float(row[2]) <= 1 for row in found)
+    data = (here / "query.png").read_bytes()
+    values = json.loads(i2i("classify", "-", "--json", stdin=data).stdout)
+    assert values["label"] == found[0][1] and sum(values["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_classifier_of_other_labels_is_fitted_and_used(here: Path) -> None:
+    for path in sorted((here / "shapes").rglob("*.png")):
+        folder = here / "halves" / ("upper" if int(path.stem) < 8 else "lower")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / f"{path.parent.name}-{path.name}")
+    result = i2i("fit-classifier", "halves", "--group", r"\d\d\.png")
+    assert result.stdout.splitlines()[0].split() == ["images", "count", "accuracy", "balanced", "AUC"]
+    assert "stored as 'halves' in" in result.stderr
+    assert rows(i2i("classify", "query.png", "--labels", "halves").stdout)[0][1] in ("upper", "lower")
+    assert "halves" in i2i("weights", "show").stdout
+    assert "--force" in i2i("fit-classifier", "halves", code=2).stderr
+    copied = i2i("fit-classifier", "halves", "--labels", "again", "-o", "w.safetensors", "--json")
+    assert json.loads(copied.stdout)["weights"] == "w.safetensors"
+    assert "no classifier called 'again'" in i2i("classify", "query.png", "--labels", "again", code=2).stderr
+    i2i("classify", "query.png", "--labels", "again", "-w", "w.safetensors")
+
+
+def test_odd_names_pass_through_real_pipes(here: Path) -> None:
+    odd = [b"sp ace.png", b"new\nline.png", b"-dash.png", b"\xff\xfe.png", b"UPPER.PNG", b"jpeg-inside.gif"]
+    (here / "odd").mkdir()
+    for name in odd:
+        shutil.copyfile("query.png", Path("odd", os.fsdecode(name)))
+    command = f"find odd -type f -print0 | {sys.executable} -m i2i_cli classify --from-file - -0 --json"
+    found = subprocess.run(command, shell=True, capture_output=True, timeout=120)
+    assert found.returncode == 0, found.stderr
+    named = {os.fsencode(json.loads(line)["input"]) for line in found.stdout.splitlines()}
+    assert named == {b"odd/" + name for name in odd}

@@ -1,0 +1,27 @@
+from pathlib import Path
+
+import pytest
+
+from i2i_cli.errors import ConfigError
+from i2i_cli.jobs.classification import classify_files
+from i2i_cli.jobs.sources import Source
+from i2i_cli.jobs.translation import load
+
+
+def test_files_are_classified_in_order_and_bad_ones_named(run: Path, domains: Path, tmp_path: Path) -> None:
+    translator = load(run, device="cpu")
+    (tmp_path / "bad.png").write_text("no")
+    paths = [domains / "disc" / "01.png", tmp_path / "bad.png", domains / "square" / "01.png"]
+    found = list(classify_files(translator, [Source(path=path) for path in paths]))
+    assert [item.source for item in found] == paths
+    assert found[1].error is not None and not found[1].label
+    for item in (found[0], found[2]):
+        assert item.probabilities == pytest.approx(translator.classify(item.source), abs=1e-5)
+        assert item.label == max(item.probabilities, key=lambda name: item.probabilities[name])
+        assert sum(item.probabilities.values()) == pytest.approx(1)
+
+
+def test_an_unknown_classifier_names_the_known(run: Path, photo: Path) -> None:
+    with pytest.raises(ConfigError, match="no classifier called 'domain'") as caught:
+        list(classify_files(load(run, device="cpu"), [Source(path=photo)], "domain"))
+    assert "domains" in caught.value.hint

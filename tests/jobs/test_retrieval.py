@@ -1,0 +1,119 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from i2i_cli.errors import ConfigError
+from i2i_cli.jobs import retrieval
+from i2i_cli.jobs.gallery import Gallery, GalleryFacts
+from i2i_cli.jobs.indexing import gallery_of
+from i2i_cli.jobs.retrieval import NeighbourSearch, default_gallery
+from i2i_cli.jobs.sources import STREAM, Source
+from i2i_cli.jobs.translation import Translator, load
+
+
+@pytest.fixture(scope="module")
+def translator(run: Path) -> Translator:
+    return load(run, device="cpu")
+
+
+@pytest.fixture
+def gallery(translator: Translator, domains: Path) -> Gallery:
+    return gallery_of(translator, domains)[0]
+
+
+def test_a_search_is_that_of_all_cosines_at_once(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    content = random.normal(size=(50, 8)).astype(np.float16)
+    labels = random.integers(0, 2, 50).astype(np.int16)
+    facts = GalleryFacts(model="", root="/", labels=("disc", "square"), content_shape=(8, 1, 1))
+    numbers = np.arange(50, dtype=np.int64)
+    gallery = Gallery(
+        facts=facts, paths=[str(i) for i in numbers], labels=labels, sizes=numbers, times=numbers,
+        content=content, domain=content,
+    )  # fmt: skip
+    monkeypatch.setattr(retrieval, "CHUNK", 7)
+    search = NeighbourSearch(translator=translator, gallery=gallery)
+    queries = torch.nn.functional.normalize(torch.from_numpy(content[:6]).float(), dim=1)
+    scores, rows = search.nearest(queries, 4, ["disc"] * 6, list(range(6)))
+    cosines = queries @ torch.nn.functional.normalize(torch.from_numpy(content).float(), dim=1).T
+    cosines[:, torch.from_numpy(labels) == 0] = -torch.inf
+    cosines.fill_diagonal_(-torch.inf)
+    wanted = cosines.topk(4)
+    assert torch.equal(rows, wanted.indices) and torch.allclose(scores, wanted.values)
+
+
+def test_other_domains_are_searched_and_the_query_is_not_its_own_neighbour(
+    gallery: Gallery, translator, domains
+) -> None:
+    search = NeighbourSearch(translator=translator, gallery=gallery)
+    (answer,) = search.run([Source(path=domains / "disc" / "03.png")], 40)
+    assert answer.domain == "disc" and len(answer.neighbours) == 16
+    assert {place.label for place in answer.neighbours} == {"square"}
+    scores = [place.score for place in answer.neighbours]
+    assert scores == sorted(scores, reverse=True) and max(scores) <= 1.001
+    own = NeighbourSearch(translator=translator, gallery=gallery, inside="disc")
+    (answer,) = own.run([Source(path=domains / "disc" / "03.png")], 40)
+    assert len(answer.neighbours) == 15
+    assert domains / "disc" / "03.png" not in {place.path for place in answer.neighbours}
+
+
+def test_the_querys_domain_is_told_or_predicted(gallery: Gallery, translator, domains: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "query.png"
+    shutil.copy(domains / "square" / "03.png", copy)
+    (answer,) = NeighbourSearch(translator=translator, gallery=gallery, query_domain="square").run(
+        [Source(path=copy)], 3
+    )
+    assert answer.domain == "square" and {place.label for place in answer.neighbours} == {"disc"}
+    (answer,) = NeighbourSearch(translator=translator, gallery=gallery).run([Source(path=copy)], 3)
+    shares = translator.classify(copy)
+    assert answer.domain == max(shares, key=lambda name: shares[name])
+
+
+def test_a_gallery_without_domains_is_searched_whole(translator: Translator, domains: Path, tmp_path: Path) -> None:
+    for number, path in enumerate(sorted(domains.rglob("*.png"))):
+        (tmp_path / "flat").mkdir(exist_ok=True)
+        shutil.copy(path, tmp_path / "flat" / f"{number}.png")
+    gallery, _ = gallery_of(translator, tmp_path / "flat")
+    (answer,) = NeighbourSearch(translator=translator, gallery=gallery).run(
+        [Source(path=domains / "disc" / "03.png")], 99
+    )
+    assert answer.domain is None and len(answer.neighbours) == 32
+    assert answer.neighbours[0].score > 0.999, "its copy is the closest"
+    with pytest.raises(ConfigError, match="no domain 'disc'"):
+        NeighbourSearch(translator=translator, gallery=gallery, inside="disc")
+
+
+def test_every_code_can_be_compared(gallery: Gallery, translator: Translator, domains: Path) -> None:
+    found = {}
+    for by in ("content", "domain", "both"):
+        (answer,) = NeighbourSearch(translator=translator, gallery=gallery, by=by).run(
+            [Source(path=domains / "disc" / "03.png")], 16
+        )
+        found[by] = {place.path.name: place.score for place in answer.neighbours}
+    for name, score in found["both"].items():
+        assert score == pytest.approx((found["content"][name] + found["domain"][name]) / 2, abs=1e-3)
+    with pytest.raises(ConfigError, match="--by"):
+        NeighbourSearch(translator=translator, gallery=gallery, by="colour")
+
+
+def test_bad_queries_keep_their_place(gallery: Gallery, translator: Translator, domains: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_text("no")
+    paths = [domains / "disc" / "01.png", tmp_path / "bad.png", domains / "disc" / "02.png"]
+    answers = list(
+        NeighbourSearch(translator=translator, gallery=gallery).run([Source(path=path) for path in paths], 1)
+    )
+    assert [answer.source for answer in answers] == paths
+    assert [answer.error is None for answer in answers] == [True, False, True]
+
+
+def test_without_a_gallery_the_runs_own_or_the_querys_folder_is_searched(run, translator, tmp_path: Path) -> None:
+    assert default_gallery(translator, Path("x.png")) == run / "gallery.safetensors"
+    shutil.copy(run / "model.safetensors", tmp_path / "w.safetensors")
+    alone = load(tmp_path / "w.safetensors", device="cpu")
+    assert default_gallery(alone, tmp_path / "photos" / "x.png") == tmp_path / "photos"
+    assert default_gallery(alone, tmp_path / "photos" / "disc" / "x.png") == tmp_path / "photos"
+    with pytest.raises(ConfigError, match="no gallery"):
+        default_gallery(alone, STREAM)

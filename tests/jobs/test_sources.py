@@ -1,0 +1,57 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from i2i_cli.errors import ConfigError, DataError
+from i2i_cli.jobs.sources import BATCH, STREAM, Failure, Loaded, Source, find_sources, listed_paths, load_batches
+
+
+def test_sources_are_files_folders_and_stdin(tmp_path: Path) -> None:
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    (tmp_path / "in" / "sub" / "a.png").touch()
+    assert find_sources([STREAM, tmp_path / "in"], recursive=True) == [
+        Source(path=STREAM),
+        Source(path=tmp_path / "in" / "sub" / "a.png", below=tmp_path / "in"),
+    ]
+    with pytest.raises(ConfigError, match="is a folder"):
+        find_sources([tmp_path / "in"], recursive=False)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no images"):
+        find_sources([tmp_path / "empty"], recursive=True)
+
+
+def test_lists_of_paths_hold_any_name(tmp_path: Path) -> None:
+    assert listed_paths(b"a.png\nb c.png\n\n") == [Path("a.png"), Path("b c.png")]
+    odd = [b"new\nline.png", b"-dash.png", b"\xff\xfe.png"]
+    assert [os.fsencode(path) for path in listed_paths(b"\0".join(odd) + b"\0", b"\0")] == odd
+
+
+def test_batches_keep_the_order_and_hold_each_failure_in_its_place(tmp_path: Path) -> None:
+    sources = []
+    for number in range(BATCH + 3):
+        path = tmp_path / f"{number}.png"
+        if number % 5:
+            Image.new("RGB", (20, 10), (number, 0, 0)).save(path)
+        else:
+            path.write_text("no image")
+        sources.append(Source(path=path))
+    batches = list(load_batches(sources, 16))
+    assert [len(batch) for batch in batches] == [BATCH, 3]
+    for number, item in enumerate(item for batch in batches for item in batch):
+        assert item.source == sources[number]
+        assert isinstance(item, Loaded if number % 5 else Failure)
+        if isinstance(item, Loaded):
+            assert item.square.shape == (16, 16, 3) and np.all(item.square[..., 0] == number)
+
+
+def test_names_that_cannot_be_asked_for_are_failures(tmp_path: Path) -> None:
+    (batch,) = load_batches([Source(path=tmp_path / ("x" * 300)), Source(path=Path("a\0b.png"))], 16)
+    assert all(isinstance(item, Failure) for item in batch)
+
+
+def test_stdin_is_read_through_what_is_given() -> None:
+    (batch,) = load_batches([Source(path=STREAM)], 16, lambda: b"junk")
+    assert isinstance(batch[0], Failure) and "stdin" in batch[0].error.message

@@ -1,0 +1,33 @@
+import torch
+
+from i2i_cli.models.augmentation import blurred, moved, sharpened, toned
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(3)
+
+
+def test_a_blur_keeps_flat_images_and_the_mean() -> None:
+    flat = torch.full((1, 3, 16, 16), 0.3)
+    assert torch.allclose(blurred(flat), flat, atol=1e-6)
+    dot = torch.zeros(1, 3, 17, 17)
+    dot[:, :, 8, 8] = 1
+    result = blurred(dot, sigma=1.0)
+    assert torch.allclose(result.sum((2, 3)), torch.ones(1, 3), atol=1e-5)
+    assert torch.allclose(result[0, 0, 8, 8] / result[0, 0, 8, 9], torch.tensor(0.5).exp(), atol=1e-4)
+
+
+def test_zoom_and_turn_are_about_the_centre() -> None:
+    image = torch.zeros(8, 3, 17, 17)
+    image[:, :, 8, 8] = 1
+    result = moved(image, generator(), zoom=0.3, rotate=45)
+    assert bool((result[:, :, 8, 8] > 0.9).all()), "the centre stays"
+    assert torch.equal(moved(image, generator()).round(), image)
+
+
+def test_tone_changes_no_place_and_sharpness_no_flat_image() -> None:
+    ramp = torch.linspace(-0.6, 0.6, 16).expand(4, 3, 16, 16)
+    result = toned(ramp, generator(), 0.3)
+    assert bool((result.diff(dim=3) >= 0).all()), "darker stays darker"
+    flat = torch.full((4, 3, 16, 16), -0.2)
+    assert torch.allclose(sharpened(flat, generator(), 1.0), flat, atol=1e-6)
