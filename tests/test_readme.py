@@ -14,7 +14,7 @@ from i2i_cli.cli import app
 from i2i_cli.engine.checkpoint import load_tensors, save_tensors
 from i2i_cli.engine.header import read_header
 from i2i_cli.models import FAMILIES
-from i2i_cli.models.srae import objective
+from i2i_cli.models.srae import config
 
 ROOT = Path(i2i_cli.__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -66,5 +66,5 @@ def test_every_deviation_marked_in_the_code_is_listed() -> None:
     for path in marked:
         assert f"`{path.relative_to(ROOT / 'i2i_cli')}`" in table, path
     for name in ("pixel", "kl", "content_consistency", "domain_consistency", "adversarial", "image_critic", "r1"):
-        assert hasattr(objective.Weights(), name) and f"`{name}`" in table
+        assert hasattr(config.Weights(), name) and f"`{name}`" in table
     assert all(family in README for family in FAMILIES)

@@ -20,6 +20,7 @@ from i2i_cli.cli.options import (
     sources_of,
 )
 from i2i_cli.cli.report import print_error, print_result, read_stdin, say, shown_path, summarise
+from i2i_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from i2i_cli.jobs.gallery import Gallery
@@ -63,6 +64,9 @@ def neighbours(
         ),
     ] = None,
     by: Annotated[str, typer.Option("--by", help="The code to compare: content, domain or both.")] = "content",
+    approximate: Annotated[
+        bool, typer.Option("--approximate", help="Faster in millions of codes, and misses some; needs faiss.")
+    ] = False,
     sheet: Annotated[
         Path | None,
         typer.Option("--sheet", metavar="FILE", help="A picture: each query, then its neighbours.", show_default=False),
@@ -89,8 +93,13 @@ def neighbours(
         check_new(sheet, force)
     sources = sources_of(images, recursive, file_list, nul)
     translator = open_translator(weights, device)
-    opened = _open_gallery(gallery, translator, sources[0].path)
-    search = NeighbourSearch(translator=translator, gallery=opened, by=by, inside=inside, query_domain=own)
+    opened, path = _open_gallery(gallery, translator, sources[0].path)
+    if approximate and path.is_dir():
+        raise ConfigError("--approximate takes a gallery file", f"make one: i2i index {path} -o FILE.safetensors")
+    search = NeighbourSearch(
+        translator=translator, gallery=opened, by=by, inside=inside, query_domain=own,
+        approximate=path if approximate else None,
+    )  # fmt: skip
     shown, num_failed = [], 0
     for answer in search.run(sources, count, read_stdin):
         num_failed += not _report(answer, as_json)
@@ -102,7 +111,7 @@ def neighbours(
     summarise(num_failed, len(sources))
 
 
-def _open_gallery(chosen: Path | None, translator: "Translator", query: Path) -> "Gallery":
+def _open_gallery(chosen: Path | None, translator: "Translator", query: Path) -> "tuple[Gallery, Path]":
     """The gallery to search, made first where a folder was asked for."""
     from i2i_cli.cli.progress import progress
     from i2i_cli.jobs.indexing import gallery_of
@@ -114,7 +123,7 @@ def _open_gallery(chosen: Path | None, translator: "Translator", query: Path) ->
     for failure in failures:
         print_error(failure.error)
     say(f"gallery: {shown_path(path)} ({len(gallery)} images)")
-    return gallery
+    return gallery, path
 
 
 def _report(answer: "Answer", as_json: bool) -> bool:

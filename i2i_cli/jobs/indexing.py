@@ -208,6 +208,7 @@ class _Rows:
         self._encoded: dict[str, tuple[NDArray[np.float16], NDArray[np.float16]]] = {}
 
     def add(self, found: Entry, content: NDArray[np.float16], domain: NDArray[np.float16]) -> None:
+        """The codes of the next file that was waiting."""
         self.num_seen += 1
         self._encoded[found.path] = (content, domain)
 

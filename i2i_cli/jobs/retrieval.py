@@ -1,7 +1,7 @@
-"""Cross-domain nearest neighbours by content code (SRAE 4.2): exact search, chunk by chunk."""
+"""Cross-domain nearest neighbours by content code (SRAE 4.2)."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -9,24 +9,19 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from i2i_cli.config import nearest
 from i2i_cli.errors import ConfigError, I2IError
+from i2i_cli.jobs.approximate import ApproximateSearch
 from i2i_cli.jobs.codes import BY, features, flat_codes
-from i2i_cli.jobs.gallery import UNKNOWN, Gallery
+from i2i_cli.jobs.gallery import Gallery
 from i2i_cli.jobs.publishing import GALLERY
+from i2i_cli.jobs.search import NO_LABEL, ExactSearch, Scope, Search
 from i2i_cli.jobs.sources import STREAM, Failure, Loaded, Source, load_batches
 from i2i_cli.jobs.translation import Translator
 
-CHUNK = 16_384
-"""Gallery rows compared at once: bounds the memory, whatever the gallery's size."""
-
 QUERIES = 256
 """Queries that share one pass over the gallery."""
-
-KEPT_BYTES = 2**31
-"""A gallery whose features take no more than this is normalised once and kept on the device."""
 
 
 class Neighbour(NamedTuple):
@@ -80,9 +75,11 @@ class NeighbourSearch:
         by: the code that is compared: "content", "domain" or "both".
         inside: the one label to search; None searches all domains but the query's own.
         query_domain: the domain of all queries; None takes it from their folder, or predicts it.
+        approximate: the gallery's file, beside which faiss's lists are kept; None searches exactly.
 
     Raises:
         ConfigError: an unknown code, label or domain.
+        I2IError: `approximate` without faiss.
     """
 
     translator: Translator
@@ -90,7 +87,7 @@ class NeighbourSearch:
     by: str = "content"
     inside: str | None = None
     query_domain: str | None = None
-    _kept: dict[int, Tensor] = field(default_factory=dict)
+    approximate: Path | None = None
 
     def __post_init__(self) -> None:
         facts = self.gallery.facts
@@ -102,7 +99,11 @@ class NeighbourSearch:
         if self.query_domain is not None:
             self.translator.label_of(self.query_domain)
         self._has_domains = bool(set(facts.labels) & set(self.translator.domains))
-        self._labels = torch.from_numpy(self.gallery.labels.astype(np.int64)).to(self.translator.device)
+        self._search: Search = (
+            ExactSearch(self.gallery, self.by, self.translator.device)
+            if self.approximate is None
+            else ApproximateSearch(self.gallery, self.by, self.approximate)
+        )
 
     def run(self, sources: Sequence[Source], k: int, read_stdin: Callable[[], bytes] = bytes) -> Iterator[Answer]:
         """One answer a query, in order, with up to `k` neighbours."""
@@ -122,25 +123,21 @@ class NeighbourSearch:
         codes = list(chain.from_iterable(flat_codes(self.translator, part) for part in _parts(loaded)))
         content, domain = (np.stack(code) for code in zip(*codes, strict=True))
         own = [self._domain_of(item.source.path, code) for item, code in zip(loaded, domain, strict=True)]
-        queries = self._features(content, domain)
-        scores, rows = self.nearest(queries, k, own, [self._own_row(item.source.path) for item in loaded])
+        queries = features(self.by, content, domain, self.translator.device)
+        scopes = [self._scope(item.source.path, name) for item, name in zip(loaded, own, strict=True)]
+        found = self._search.nearest(queries, k, scopes)
         return [
             Answer(
                 source=item.source.path,
                 domain=own[i],
                 neighbours=tuple(
-                    Neighbour(self.gallery.path(row), self.gallery.label(row), score)
-                    for score, row in zip(scores[i].tolist(), rows[i].tolist(), strict=True)
-                    if score > -torch.inf
+                    Neighbour(self.gallery.path(row), self.gallery.label(row), score) for score, row in found[i]
                 ),
                 square=item.square,
                 note=item.note,
             )
             for i, item in enumerate(loaded)
         ]
-
-    def _features(self, content: NDArray[np.float16], domain: NDArray[np.float16]) -> Tensor:
-        return features(self.by, content, domain, self.translator.device)
 
     def _domain_of(self, path: Path, code: NDArray[np.float16]) -> str | None:
         """The query's domain: as told, as its folder is called, or as the latent classifier reads it."""
@@ -153,6 +150,13 @@ class NeighbourSearch:
         probabilities = classifier(torch.from_numpy(code[None]).to(self.translator.device))
         return classifier.classes[int(probabilities.argmax())]
 
+    def _scope(self, path: Path, domain: str | None) -> Scope:
+        """What a query at `path` is compared with."""
+        own, labels = self._own_row(path), self.gallery.facts.labels
+        if self.inside is not None:
+            return Scope(wanted=labels.index(self.inside), own=own)
+        return Scope(shunned=labels.index(domain) if domain in labels else NO_LABEL, own=own)
+
     def _own_row(self, path: Path) -> int:
         """The query's own row in the gallery, or -1."""
         root = Path(self.gallery.facts.root)
@@ -160,45 +164,6 @@ class NeighbourSearch:
         if path == STREAM or not full.is_relative_to(root):
             return -1
         return self.gallery.rows_by_path.get(str(full.relative_to(root)), -1)
-
-    def nearest(
-        self, queries: Tensor, k: int, own_domains: Sequence[str | None], own_rows: Sequence[int]
-    ) -> tuple[Tensor, Tensor]:
-        """Scores and rows (Q, k) of the closest allowed rows, best first; -inf where there are fewer.
-
-        Args:
-            queries: unit vectors (Q, f).
-            own_domains: each query's domain, whose rows are passed over unless `inside` names it.
-            own_rows: each query's own row in the gallery, or -1.
-        """
-        device, count = self.translator.device, len(queries)
-        places = {name: place for place, name in enumerate(self.gallery.facts.labels)}
-        wanted = UNKNOWN if self.inside is None else places[self.inside]
-        shunned = [places.get(name or "", UNKNOWN - 1) if self.inside is None else UNKNOWN - 1 for name in own_domains]
-        shun, own = torch.tensor(shunned, device=device)[:, None], torch.tensor(own_rows, device=device)[:, None]
-        scores = torch.full((count, 0), -torch.inf, device=device)
-        rows = torch.zeros((count, 0), dtype=torch.int64, device=device)
-        for part in self.gallery.chunks(CHUNK):
-            labels = self._labels[part]
-            numbers = torch.arange(part.start, part.stop, device=device)
-            refused = (labels == shun) | (numbers == own)
-            if self.inside is not None:
-                refused |= labels != wanted
-            found = (queries @ self._chunk(part).T).masked_fill(refused, -torch.inf)
-            best, places_in_part = found.topk(min(k, found.shape[1]))
-            scores = torch.cat([scores, best], dim=1)
-            rows = torch.cat([rows, places_in_part + part.start], dim=1)
-            scores, order = scores.topk(min(k, scores.shape[1]))
-            rows = rows.gather(1, order)
-        return scores, rows
-
-    def _chunk(self, part: slice) -> Tensor:
-        if part.start in self._kept:
-            return self._kept[part.start]
-        found = self._features(self.gallery.content[part], self.gallery.domain[part])
-        if found.shape[1] * 4 * len(self.gallery) <= KEPT_BYTES:
-            self._kept[part.start] = found
-        return found
 
 
 def _parts(loaded: Sequence[Loaded], size: int = 64) -> Iterator[Sequence[Loaded]]:

@@ -61,6 +61,39 @@ def blurred(images: Tensor, sigma: float = 1.5) -> Tensor:
     return F.conv2d(rows, kernel[:, :, :, None], groups=images.shape[1])
 
 
+def restyled(images: Tensor, generator: torch.Generator) -> Tensor:
+    """The same things as another hand would draw them: other colours, outlines, line drawings, tones."""
+
+    def some(share: float) -> Tensor:
+        return torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device) < share
+
+    images = torch.where(some(0.5), _recoloured(images, generator), images)
+    images = torch.where(some(0.2), images.mean(1, keepdim=True), images)
+    lines = _line_drawing(images, generator)
+    images = torch.where(some(0.35), lines, torch.where(some(0.3), torch.minimum(images, lines), images))
+    images = torch.where(some(0.1), -images, images)
+    images = torch.where(some(0.7), toned(images, generator, 0.4), images)
+    return sharpened(images, generator, 1.0)
+
+
+def _recoloured(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Channels mixed at random."""
+    size, device = len(images), images.device
+    mix = torch.randn(size, 3, 3, generator=generator, device=device) * 0.5 + torch.eye(3, device=device)
+    return torch.einsum("nij,njhw->nihw", mix / mix.abs().sum(2, keepdim=True), images)
+
+
+def _line_drawing(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Dark lines on white where neighbouring pixels differ, some drawn with a broader pen."""
+    across = F.pad(images[:, :, :, 1:] - images[:, :, :, :-1], (0, 1, 0, 0))
+    down = F.pad(images[:, :, 1:] - images[:, :, :-1], (0, 0, 0, 1))
+    edges = (across.square() + down.square()).sum(1, keepdim=True).sqrt()
+    broad = F.max_pool2d(edges, 3, 1, 1)
+    chance, pressure = torch.rand(2, len(images), 1, 1, 1, generator=generator, device=images.device)
+    edges = torch.where(chance < 0.5, broad, edges)
+    return (1 - (1 + 3 * pressure) * edges).clamp(-1, 1).expand(-1, 3, -1, -1)
+
+
 def _uniform(size: int, generator: torch.Generator, device: torch.device) -> Tensor:
     """(size,) in [-1, 1)."""
     return torch.rand(size, generator=generator, device=device) * 2 - 1

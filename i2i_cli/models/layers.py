@@ -1,5 +1,7 @@
 """Blocks that more than one network is made of."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -57,6 +59,34 @@ class ImageStandardisation(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return F.layer_norm(images, images.shape[1:], eps=1e-3)
+
+
+class OrientedGradients(nn.Module):
+    """Edges instead of colours: (B, 3, H, W) to (B, 6, H/2, W/2), one channel an orientation.
+
+    As in histograms of oriented gradients (Dalal and Triggs 2005): the strength of the edges of an
+    orientation, over the local contrast. Fixed; what two styles of one thing share is in it already.
+    """
+
+    NUM_ORIENTATIONS = 6
+    directions: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        angles = torch.arange(self.NUM_ORIENTATIONS) * (math.pi / self.NUM_ORIENTATIONS)
+        self.register_buffer("directions", torch.stack([angles.cos(), angles.sin()]), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        grey = images.float().mean(1, keepdim=True)
+        across = F.pad(grey[:, :, :, 2:] - grey[:, :, :, :-2], (1, 1, 0, 0))
+        down = F.pad(grey[:, :, 2:] - grey[:, :, :-2], (0, 0, 1, 1))
+        energy = across.square() + down.square()
+        cosines, sines = self.directions.view(2, 1, -1, 1, 1)
+        along = (across * cosines + down * sines).square()
+        # The square again, over the energy, narrows the orientations that an edge falls into.
+        strength = F.avg_pool2d(along.square() / (energy + 1e-4), 2).add(1e-6).sqrt()
+        contrast = F.avg_pool2d(F.avg_pool2d(energy, 2), 9, 1, 4, count_include_pad=False).add(1e-6).sqrt()
+        return (strength / (contrast + 0.05)).contiguous(memory_format=torch.channels_last)
 
 
 def standardise(x: Tensor) -> Tensor:

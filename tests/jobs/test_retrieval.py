@@ -1,13 +1,10 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
 from i2i_cli.errors import ConfigError
-from i2i_cli.jobs import retrieval
-from i2i_cli.jobs.gallery import Gallery, GalleryFacts
+from i2i_cli.jobs.gallery import Gallery
 from i2i_cli.jobs.indexing import gallery_of
 from i2i_cli.jobs.retrieval import NeighbourSearch, default_gallery
 from i2i_cli.jobs.sources import STREAM, Source
@@ -22,27 +19,6 @@ def translator(run: Path) -> Translator:
 @pytest.fixture
 def gallery(translator: Translator, domains: Path) -> Gallery:
     return gallery_of(translator, domains)[0]
-
-
-def test_a_search_is_that_of_all_cosines_at_once(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
-    random = np.random.default_rng(0)
-    content = random.normal(size=(50, 8)).astype(np.float16)
-    labels = random.integers(0, 2, 50).astype(np.int16)
-    facts = GalleryFacts(model="", root="/", labels=("disc", "square"), content_shape=(8, 1, 1))
-    numbers = np.arange(50, dtype=np.int64)
-    gallery = Gallery(
-        facts=facts, paths=[str(i) for i in numbers], labels=labels, sizes=numbers, times=numbers,
-        content=content, domain=content,
-    )  # fmt: skip
-    monkeypatch.setattr(retrieval, "CHUNK", 7)
-    search = NeighbourSearch(translator=translator, gallery=gallery)
-    queries = torch.nn.functional.normalize(torch.from_numpy(content[:6]).float(), dim=1)
-    scores, rows = search.nearest(queries, 4, ["disc"] * 6, list(range(6)))
-    cosines = queries @ torch.nn.functional.normalize(torch.from_numpy(content).float(), dim=1).T
-    cosines[:, torch.from_numpy(labels) == 0] = -torch.inf
-    cosines.fill_diagonal_(-torch.inf)
-    wanted = cosines.topk(4)
-    assert torch.equal(rows, wanted.indices) and torch.allclose(scores, wanted.values)
 
 
 def test_other_domains_are_searched_and_the_query_is_not_its_own_neighbour(

@@ -1,6 +1,6 @@
 import torch
 
-from i2i_cli.models.augmentation import blurred, moved, sharpened, toned
+from i2i_cli.models.augmentation import blurred, moved, restyled, sharpened, toned
 
 
 def generator() -> torch.Generator:
@@ -31,3 +31,14 @@ def test_tone_changes_no_place_and_sharpness_no_flat_image() -> None:
     assert bool((result.diff(dim=3) >= 0).all()), "darker stays darker"
     flat = torch.full((4, 3, 16, 16), -0.2)
     assert torch.allclose(sharpened(flat, generator(), 1.0), flat, atol=1e-6)
+
+
+def test_another_style_keeps_the_places_of_edges() -> None:
+    images = torch.full((64, 3, 32, 32), 0.9)
+    images[:, :, :, 16:] = torch.tensor([-0.6, 0.2, 0.4])[:, None, None]
+    result = restyled(images, generator())
+    assert result.shape == images.shape and result.abs().max() <= 1
+    change = result.diff(dim=3).abs().sum((1, 2))
+    assert float((change.argmax(1) - 15).abs().float().mean()) < 1.5, "the strongest edge stays where it was"
+    gaps = torch.cdist(result.flatten(1), result.flatten(1)) + 9 * torch.eye(64)
+    assert float((gaps.min(1).values > 0.05).float().mean()) > 0.8, "hardly two are drawn alike"

@@ -1,6 +1,15 @@
 import torch
 
-from i2i_cli.models.layers import ConvBlock, ResidualBlock, UpBlock, moving_crop, num_groups, standardise
+from i2i_cli.models.layers import (
+    ConvBlock,
+    ImageStandardisation,
+    OrientedGradients,
+    ResidualBlock,
+    UpBlock,
+    moving_crop,
+    num_groups,
+    standardise,
+)
 
 
 def test_shapes() -> None:
@@ -33,3 +42,22 @@ def test_crops_stay_inside_and_cover_the_image() -> None:
         rows.stop <= 8 and rows.stop - rows.start == 4 for rows, _ in (moving_crop(step, 8, 0.5) for step in range(50))
     )
     assert moving_crop(3, 8, 1.0) == (slice(0, 8), slice(0, 8))
+
+
+def test_an_images_own_brightness_and_contrast_are_taken_out() -> None:
+    images = torch.rand(3, 3, 16, 16)
+    found = ImageStandardisation()(images)
+    assert torch.allclose(found, ImageStandardisation()(0.5 * images + 0.3), atol=0.05)
+    assert torch.allclose(found.flatten(1).mean(1), torch.zeros(3), atol=1e-5)
+
+
+def test_edges_are_told_by_their_direction_and_not_by_their_colours() -> None:
+    gradients = OrientedGradients()
+    upright = torch.full((1, 3, 32, 32), -0.5)
+    upright[:, :, :, 16:] = 0.5
+    found = gradients(upright)[0]
+    assert found.shape == (6, 16, 16)
+    assert int(found.sum((1, 2)).argmax()) == 0 and int(gradients(upright.mT)[0].sum((1, 2)).argmax()) == 3
+    assert torch.allclose(gradients(-upright), found[None], atol=1e-5), "dark on light is light on dark"
+    assert torch.allclose(gradients(upright.roll(1, 1)), found[None], atol=1e-5)
+    assert float(gradients(torch.zeros(1, 3, 32, 32)).max()) < 0.05, "nothing is seen where nothing is"

@@ -170,3 +170,35 @@ def test_settings_are_checked() -> None:
     ):
         with pytest.raises(ConfigError):
             updated(ObjectiveConfig(), changes)
+
+
+def test_with_edges_only_the_content_sees_no_colours() -> None:
+    torch.manual_seed(0)
+    model = SRAE(NetworksConfig(edges_only=True, width=16, min_width=8), 32, 2)
+    images = batch().images
+    first, second = model.encode(images), model.encode(images.roll(1, 1))
+    assert torch.allclose(first.content, second.content, atol=1e-4)
+    assert not torch.allclose(first.domain, second.domain, atol=1e-4)
+
+
+def test_with_standardised_input_no_code_knows_the_brightness() -> None:
+    torch.manual_seed(0)
+    model = SRAE(NetworksConfig(standardise_input=True, width=16, min_width=8), 32, 2)
+    images = batch().images
+    first, second = model.encode(images), model.encode(0.6 * images - 0.2)
+    assert torch.allclose(first.content, second.content, atol=0.05) and torch.allclose(
+        first.domain, second.domain, atol=0.05
+    )
+
+
+def test_contrast_falls_as_the_content_stream_follows_it() -> None:
+    whole = objective("neighbours")
+    optimiser = torch.optim.Adam(whole.model.encoder.parameters(), 1e-3)
+    losses = []
+    for _ in range(12):
+        loss = whole.autoencoder_loss(batch(), context())["content_contrast"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.7 * losses[0]

@@ -14,8 +14,9 @@
 """
 
 from i2i_cli.models.family import Family
+from i2i_cli.models.srae.config import ObjectiveConfig
 from i2i_cli.models.srae.networks import SRAE, NetworksConfig
-from i2i_cli.models.srae.objective import ObjectiveConfig, SRAEObjective
+from i2i_cli.models.srae.objective import SRAEObjective
 
 FAMILY = Family(
     name="srae",
@@ -35,6 +36,24 @@ FAMILY = Family(
                 "weights": {"perceptual": 1.0, "pixel": 0.0, "content_entropy": 1.0, "domain_stream": 1.0, "kl": 0.0},
             },
             "training": {"ema": 0.0},
+        },
+        # Content codes that know an image again in another style: for `i2i neighbours`.
+        "neighbours": {
+            "networks": {
+                "edges_only": True,
+                "standardise_content": False,
+                "content_noise": 0.3,
+                "content_size": 4,
+                "content_channels": 64,
+            },
+            "objective": {"weights": {"content_contrast": 1.0}},
+            "training": {"batch_size": 128},
+        },
+        # Domain codes that know a class again on another device: for `i2i classify`.
+        "classification": {
+            "data": {"shift": 0.08, "zoom": 0.2, "rotate": 8.0, "tone": 0.5, "sharpness": 1.0},
+            "networks": {"standardise_input": True},
+            "objective": {"weights": {"domain_stream": 0.3}},
         },
     },
     build_model=SRAE,

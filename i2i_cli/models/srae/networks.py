@@ -1,4 +1,4 @@
-"""SRAE's networks: one encoder with two streams, one decoder, and the critics (paper 3.2, figures 1-2)."""
+"""SRAE's networks that survive training: one encoder with two streams, one decoder (paper 3.2, figure 2)."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,14 @@ from torch import Tensor, nn
 
 from i2i_cli.errors import ConfigError
 from i2i_cli.models.family import Codes, TranslationModel, noise_like
-from i2i_cli.models.layers import SLOPE, ConvBlock, ImageStandardisation, ResidualBlock, UpBlock, standardise
+from i2i_cli.models.layers import (
+    ConvBlock,
+    ImageStandardisation,
+    OrientedGradients,
+    ResidualBlock,
+    UpBlock,
+    standardise,
+)
 
 IMAGE_SIZES = (32, 64, 128, 256)
 
@@ -22,6 +29,9 @@ class NetworksConfig:
         width: channels at the code's side, halved by every stage towards the image.
         min_width: the fewest channels that this halving leaves in the encoder.
         num_blocks: residual blocks at the code's side, in the encoder and in the decoder.
+        edges_only: give the content stream a trunk of its own that sees oriented edges and no colours.
+            Differs from the paper, whose f_phi serves both streams: neighbours across styles of
+            drawing are found better, and colours come from the domain code alone.
         content_size: side of the content code, the paper's a = b.
         content_channels: the paper's k.
         domain_channels: the paper's j.
@@ -36,6 +46,7 @@ class NetworksConfig:
     width: int = 128
     min_width: int = 32
     num_blocks: int = 2
+    edges_only: bool = False
     content_size: int = 8
     content_channels: int = 16
     domain_channels: int = 16
@@ -82,6 +93,27 @@ class Gaussian(NamedTuple):
         return 0.5 * (self.mean.square() + self.sigma.square() - 2 * self.sigma.log() - 1).mean()
 
 
+class Features(NamedTuple):
+    """What f_phi gives to the content stream and to the domain stream, (B, width, a, b) each."""
+
+    content: Tensor
+    domain: Tensor
+
+    def detach(self) -> "Features":
+        """The same, for streams whose gradients are to leave f_phi alone."""
+        return Features(self.content.detach(), self.domain.detach())
+
+
+def _stages(inputs: int, widths: list[int], first_stride: int, num_blocks: int) -> list[nn.Module]:
+    """Convolutions that halve the side, then residual blocks."""
+    strides = [first_stride, *(2 for _ in widths[1:])]
+    sizes = zip([inputs, *widths[:-1]], widths, strides, strict=True)
+    return [
+        *(ConvBlock(i, o, stride=stride) for i, o, stride in sizes),
+        *(ResidualBlock(widths[-1]) for _ in range(num_blocks)),
+    ]
+
+
 class Encoder(nn.Module):
     """f: a shared trunk f_phi, then the content stream f_c and the domain stream f_d (figure 2a)."""
 
@@ -90,9 +122,12 @@ class Encoder(nn.Module):
         self.config = config
         widths = config.stage_widths(image_size)
         top = widths[-1]
-        stages = [ConvBlock(i, o, stride=2) for i, o in zip([3, *widths[:-1]], widths, strict=True)]
         entrance = [ImageStandardisation()] if config.standardise_input else []
-        self.trunk = nn.Sequential(*entrance, *stages, *(ResidualBlock(top) for _ in range(config.num_blocks)))
+        self.trunk = nn.Sequential(*entrance, *_stages(3, widths, 2, config.num_blocks))
+        self.edge_trunk: nn.Sequential | None = None
+        if config.edges_only:
+            edges = OrientedGradients()
+            self.edge_trunk = nn.Sequential(edges, *_stages(edges.NUM_ORIENTATIONS, widths, 1, config.num_blocks))
         content_outputs = config.content_channels * (1 if config.content_noise else 2)
         self.content_stream = nn.Sequential(ConvBlock(top, top), ResidualBlock(top), nn.Conv2d(top, content_outputs, 1))
         self.domain_stream = nn.Sequential(
@@ -103,17 +138,22 @@ class Encoder(nn.Module):
             nn.Flatten(),
         )
 
-    def content(self, features: Tensor) -> Gaussian:
-        """mu_c and sigma_c, (B, k, a, b), from the trunk's features."""
+    def features(self, images: Tensor) -> Features:
+        """What the two streams see of `images`: the same, unless the content stream sees edges only."""
+        shared = self.trunk(images)
+        return Features(shared if self.edge_trunk is None else self.edge_trunk(images), shared)
+
+    def content(self, features: Features) -> Gaussian:
+        """mu_c and sigma_c, (B, k, a, b)."""
         k = self.config.content_channels
-        mean, log_variance = self.content_stream(features).float().tensor_split([k], dim=1)
+        mean, log_variance = self.content_stream(features.content).float().tensor_split([k], dim=1)
         if self.config.standardise_content:
             mean = standardise(mean)
         return Gaussian(mean, self.config.content_noise or _sigma(log_variance))
 
-    def domain(self, features: Tensor) -> Gaussian:
-        """mu_d and sigma_d, (B, j), from the trunk's features."""
-        mean, log_variance = self.domain_stream(features).float().chunk(2, dim=1)
+    def domain(self, features: Features) -> Gaussian:
+        """mu_d and sigma_d, (B, j)."""
+        mean, log_variance = self.domain_stream(features.domain).float().chunk(2, dim=1)
         return Gaussian(mean, _sigma(log_variance))
 
 
@@ -153,62 +193,14 @@ class SRAE(TranslationModel):
 
     def encode(self, images: Tensor, source: Tensor | None = None) -> Codes:
         """The means: content (B, k, a, b) and domain (B, j). One encoder serves every `source`."""
-        features = self.encoder.trunk(images)
+        features = self.encoder.features(images)
         return Codes(self.encoder.content(features).mean, self.encoder.domain(features).mean)
 
     def sample_codes(self, images: Tensor, generator: torch.Generator) -> Codes:
         """Z_c and Z_d with the training's noise (3.2)."""
-        features = self.encoder.trunk(images)
+        features = self.encoder.features(images)
         return Codes(self.encoder.content(features).sample(generator), self.encoder.domain(features).sample(generator))
 
     def decode(self, content: Tensor, domain: Tensor) -> Tensor:
         """g(Z_c, Z_d): images (B, 3, H, W) in [-1, 1]."""
         return self.decoder(content, domain)
-
-
-class ContentCritic(nn.Sequential):
-    """q_c: domain logits (B, m) from a content code (B, k, a, b) (paper 3.3)."""
-
-    def __init__(self, channels: int, size: int, num_domains: int, width: int) -> None:
-        side = (size + 1) // 2
-        super().__init__(
-            nn.Conv2d(channels, width, 3, padding=1),
-            nn.LeakyReLU(SLOPE),
-            nn.Conv2d(width, width, 3, stride=2, padding=1),
-            nn.LeakyReLU(SLOPE),
-            nn.Flatten(),
-            nn.Linear(width * side * side, width),
-            nn.LeakyReLU(SLOPE),
-            nn.Linear(width, num_domains),
-        )
-
-
-class DomainCritic(nn.Sequential):
-    """q_d: domain logits (B, m) from a domain code (B, j) (paper 3.3)."""
-
-    def __init__(self, channels: int, num_domains: int, width: int) -> None:
-        super().__init__(nn.Linear(channels, width), nn.LeakyReLU(SLOPE), nn.Linear(width, num_domains))
-
-
-class ImageCritic(nn.Module):
-    """Realness of patches, one output channel a domain; only the label's channel is read.
-
-    Differs from the paper: it has no critic of images. Without one the outputs are as soft as an
-    autoencoder's reconstructions.
-    """
-
-    def __init__(self, image_size: int, num_domains: int, width: int) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        inputs = 3
-        for stage in range(int(math.log2(image_size // 8))):
-            outputs = min(width * 2**stage, 4 * width)
-            layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
-            inputs = outputs
-        layers += [nn.Conv2d(inputs, inputs, 3, padding=1), nn.LeakyReLU(SLOPE)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(inputs, num_domains, 3, padding=1))
-
-    def forward(self, images: Tensor, y: Tensor) -> Tensor:
-        """Logits (B, 8, 8) of `images` (B, 3, H, W) as members of the domains `y` (B,)."""
-        logits = self.layers(images).float()
-        return logits[torch.arange(len(y), device=y.device), y]

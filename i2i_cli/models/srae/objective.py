@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -10,84 +9,13 @@ from torch import Tensor, nn
 
 from i2i_cli.errors import ConfigError
 from i2i_cli.models.adversarial import hinge_critic, hinge_generator, r1_penalty
+from i2i_cli.models.augmentation import moved, restyled
+from i2i_cli.models.contrast import within_domain_contrast
 from i2i_cli.models.family import Batch, Codes, Context, Objective, Turn
 from i2i_cli.models.layers import moving_crop
-from i2i_cli.models.srae.networks import SRAE, ContentCritic, DomainCritic, Gaussian, ImageCritic
-
-
-@dataclass(frozen=True, kw_only=True)
-class Weights:
-    """Weight of every term, under the name that the journal and the plots use.
-
-    The paper's terms: perceptual L_r; content_entropy L_c; domain_stream L_d; content_critic L_q^c;
-    domain_critic L_q^d.
-
-    Differs from the paper: it has no pixel (L1: holds colours, and rebuilds alone where no ImageNet
-    features are at hand), kl (keeps the learned sigmas from vanishing), content_consistency (c of a
-    swapped image = c of its source: its future work), domain_consistency (likewise d), adversarial
-    and image_critic (realness of swapped images), r1 (steadies that critic).
-    """
-
-    perceptual: float = 1.0
-    pixel: float = 2.0
-    content_entropy: float = 0.3
-    domain_stream: float = 0.1
-    kl: float = 1e-4
-    content_consistency: float = 0.0
-    domain_consistency: float = 0.0
-    adversarial: float = 0.0
-    content_critic: float = 1.0
-    domain_critic: float = 1.0
-    image_critic: float = 1.0
-    r1: float = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class ObjectiveConfig:
-    """How SRAE is trained.
-
-    Args:
-        domain_critic: figure 1b: a second critic q_d, and the domain stream's cross-entropy.
-        entropy_ramp: steps over which the content stream's entropy term grows to its weight.
-            Differs from the paper: at full weight it would drown the first reconstructions.
-        entropy_over_log_m: divide the entropy by log m (so 1 is full confusion), not by m.
-        latent_terms_reach_trunk: let the entropy and the domain cross-entropy move f_phi too.
-            Differs from the paper: with f_phi detached, q_c stays sure of the domain far longer.
-        critic_steps: turns of the latent critics for one of the autoencoder.
-        adversarial_start: step at which the critic of swapped images enters.
-        critic_width: channels of the critics.
-        perceptual: "auto", "imagenet", "random", "none" or a file of VGG-16 weights.
-        perceptual_layers, perceptual_distance: see `PerceptualLoss`.
-        perceptual_crop: side of the crop, moving from step to step, that the perceptual loss looks
-            at, as a share of the image's; the network's cost falls with its square.
-            Differs from the paper: twice the images a second on a CPU.
-    """
-
-    domain_critic: bool = True
-    entropy_ramp: int = 1000
-    entropy_over_log_m: bool = True
-    latent_terms_reach_trunk: bool = True
-    critic_steps: int = 1
-    adversarial_start: int = 0
-    critic_width: int = 64
-    perceptual: str = "auto"
-    perceptual_layers: tuple[str, ...] = ("relu1_2", "relu2_2")
-    perceptual_distance: str = "relative"
-    perceptual_crop: float = 0.5
-    weights: Weights = field(default_factory=Weights)
-
-    def __post_init__(self) -> None:
-        if self.perceptual_distance not in ("squared", "relative"):
-            raise ConfigError(
-                f"objective.perceptual_distance = {self.perceptual_distance!r}", "use squared or relative"
-            )
-        if not 0 < self.perceptual_crop <= 1:
-            raise ConfigError(f"objective.perceptual_crop = {self.perceptual_crop:g}", "use a share above 0, up to 1")
-        if self.critic_steps < 1 or self.critic_width < 1:
-            raise ConfigError("objective.critic_steps and objective.critic_width start at 1")
-        if min(asdict(self.weights).values()) < 0:
-            raise ConfigError("objective.weights cannot be negative")
-
+from i2i_cli.models.srae.config import ObjectiveConfig
+from i2i_cli.models.srae.critics import ContentCritic, DomainCritic, ImageCritic
+from i2i_cli.models.srae.networks import SRAE, Gaussian
 
 _IMAGE_SWAP_TERMS = ("content_consistency", "domain_consistency", "adversarial")
 
@@ -143,7 +71,7 @@ class SRAEObjective(Objective):
 
     def autoencoder_weights(self, step: int) -> dict[str, float]:
         """Weights at `step` of the terms that are on."""
-        names = ["perceptual", "pixel", "content_entropy", "kl", *_IMAGE_SWAP_TERMS]
+        names = ["perceptual", "pixel", "content_entropy", "kl", "content_contrast", *_IMAGE_SWAP_TERMS]
         weights = {name: getattr(self.config.weights, name) for name in names}
         if self.config.entropy_ramp:
             weights["content_entropy"] *= min(1.0, (step + 1) / self.config.entropy_ramp)
@@ -159,7 +87,7 @@ class SRAEObjective(Objective):
         """Named terms of the autoencoder at this step; leaves the codes for the critics' turns."""
         wanted = self.autoencoder_weights(context.step)
         encoder = self.model.encoder
-        features = encoder.trunk(batch.images)
+        features = encoder.features(batch.images)
         content, domain = encoder.content(features), encoder.domain(features)
         z = Codes(content.sample(context.generator), domain.sample(context.generator))
         context.left.update(content=z.content.detach(), domain=z.domain.detach())
@@ -178,6 +106,8 @@ class SRAEObjective(Objective):
         if self.domain_critic is not None:
             terms["domain_stream"] = F.cross_entropy(self.domain_critic(z.domain), batch.y)
         terms["kl"] = domain.kl() + content.kl()
+        if "content_contrast" in wanted:
+            terms["content_contrast"] = self._contrast(batch, context)
         if any(name in wanted for name in _IMAGE_SWAP_TERMS):
             terms |= self._swap_terms(content, domain, batch.y, wanted, context)
         return {name: terms[name] for name in wanted}
@@ -192,6 +122,19 @@ class SRAEObjective(Objective):
         m = logits.shape[1]
         scale = math.log(m) if self.config.entropy_over_log_m else m
         return (log_q.exp() * log_q).sum(1).mean() / scale
+
+    def _contrast(self, batch: Batch, context: Context) -> Tensor:
+        """InfoNCE between content means of an image as it is and in another style, moved a little.
+
+        Only images of the same domain are told apart, so that the domain is of no use to the code.
+        """
+        generator, encoder = context.generator, self.model.encoder
+        plain = moved(batch.images, generator, shift=0.04, zoom=0.1, rotate=4)
+        styled = restyled(moved(batch.images, generator, shift=0.06, zoom=0.25, rotate=8), generator)
+        views = torch.cat([plain, styled]).contiguous(memory_format=torch.channels_last)
+        codes = F.normalize(encoder.content(encoder.features(views)).mean.flatten(1), dim=1)
+        first, second = codes.chunk(2)
+        return within_domain_contrast(first, second, batch.y, self.config.contrast_temperature)
 
     def _swap_terms(
         self, content: Gaussian, domain: Gaussian, y: Tensor, wanted: dict[str, float], context: Context

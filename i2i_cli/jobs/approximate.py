@@ -1,0 +1,93 @@
+"""Approximate neighbours in galleries of millions of codes: faiss's inverted lists, kept beside the gallery."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from i2i_cli.errors import I2IError
+from i2i_cli.files import written_whole
+from i2i_cli.jobs.codes import features
+from i2i_cli.jobs.gallery import Gallery
+from i2i_cli.jobs.search import CHUNK, NO_LABEL, Scope
+
+LISTS_VISITED = 32
+"""Inverted lists that a query looks into: more are slower and miss less."""
+
+_TRAINED_ON = 40
+"""Vectors a list that its centre is found from."""
+
+_CPU = torch.device("cpu")
+
+
+class ApproximateSearch:
+    """The closest rows of a gallery, most of the time.
+
+    The lists are built at the first use and kept beside the gallery as `NAME.CODE.faiss`.
+
+    Raises:
+        I2IError: faiss is not installed.
+    """
+
+    def __init__(self, gallery: Gallery, by: str, path: Path) -> None:
+        try:
+            import faiss
+        except ImportError:
+            raise I2IError("approximate search needs faiss", "pip install 'i2i-cli[faiss]'") from None
+        self._faiss, self.gallery, self.by = faiss, gallery, by
+        self._selectors: dict[tuple[int, int], Any] = {}
+        self.path = path.with_name(f"{path.stem}.{by}-{self._version()}.faiss")
+        self._index = faiss.read_index(str(self.path)) if self.path.is_file() else self._build()
+
+    def _version(self) -> str:
+        """Tells galleries apart, so that lists of an earlier one are never used."""
+        digest = hashlib.sha256(self.gallery.facts.model.encode())
+        digest.update(self.gallery.times.tobytes() + self.gallery.sizes.tobytes())
+        digest.update("\0".join(self.gallery.paths).encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()[:12]
+
+    def _vectors(self, part: slice) -> NDArray[np.float32]:
+        return features(self.by, self.gallery.content[part], self.gallery.domain[part], _CPU).numpy()
+
+    def _build(self) -> Any:
+        faiss, count = self._faiss, len(self.gallery)
+        num_lists = max(1, min(int(4 * count**0.5), count // _TRAINED_ON))
+        sample = np.sort(np.random.default_rng(0).choice(count, min(count, num_lists * _TRAINED_ON), replace=False))
+        vectors = features(self.by, self.gallery.content[sample], self.gallery.domain[sample], _CPU).numpy()
+        size, metric = vectors.shape[1], faiss.METRIC_INNER_PRODUCT
+        coarse = faiss.IndexFlatIP(size)
+        index = faiss.IndexIVFScalarQuantizer(coarse, size, num_lists, faiss.ScalarQuantizer.QT_fp16, metric)
+        index.train(vectors)
+        for part in self.gallery.chunks(CHUNK):
+            index.add(self._vectors(part))
+        with written_whole(self.path) as temporary:
+            faiss.write_index(index, str(temporary))
+        return index
+
+    def nearest(self, queries: Tensor, k: int, scopes: Sequence[Scope]) -> list[list[tuple[float, int]]]:
+        """For each of the unit vectors (Q, f), up to `k` pairs of score and row, the closest first."""
+        return [
+            self._nearest(query[None].cpu().numpy(), k, scope) for query, scope in zip(queries, scopes, strict=True)
+        ]
+
+    def _nearest(self, query: NDArray[np.float32], k: int, scope: Scope) -> list[tuple[float, int]]:
+        # One more than asked for: the query itself may be among them.
+        options = self._faiss.SearchParametersIVF(
+            sel=self._selector(scope.wanted, scope.shunned), nprobe=min(LISTS_VISITED, self._index.nlist)
+        )
+        scores, rows = self._index.search(query, k + 1, params=options)
+        pairs = zip(scores[0].tolist(), rows[0].tolist(), strict=True)
+        return [(score, row) for score, row in pairs if row >= 0 and row != scope.own][:k]
+
+    def _selector(self, wanted: int, shunned: int) -> Any:
+        """Lets the rows in scope pass; made once for each scope."""
+        if (wanted, shunned) not in self._selectors:
+            labels = self.gallery.labels
+            allowed = labels == wanted if wanted != NO_LABEL else labels != shunned
+            self._selectors[wanted, shunned] = self._faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
+        return self._selectors[wanted, shunned]

@@ -1,0 +1,83 @@
+"""What can be set of SRAE's training: the weight of every term, and how the terms are made."""
+
+from dataclasses import asdict, dataclass, field
+
+from i2i_cli.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """Weight of every term, under the name that the journal and the plots use.
+
+    The paper's terms: perceptual L_r; content_entropy L_c; domain_stream L_d; content_critic L_q^c;
+    domain_critic L_q^d.
+
+    Differs from the paper: it has no pixel (L1: holds colours, and rebuilds alone where no ImageNet
+    features are at hand), kl (keeps the learned sigmas from vanishing), content_consistency (c of a
+    swapped image = c of its source: its future work), domain_consistency (likewise d),
+    content_contrast (c tells an image in any style from all others of its domain: for neighbours),
+    adversarial and image_critic (realness of swapped images), r1 (steadies that critic).
+    """
+
+    perceptual: float = 1.0
+    pixel: float = 2.0
+    content_entropy: float = 0.3
+    domain_stream: float = 0.1
+    kl: float = 1e-4
+    content_consistency: float = 0.0
+    domain_consistency: float = 0.0
+    content_contrast: float = 0.0
+    adversarial: float = 0.0
+    content_critic: float = 1.0
+    domain_critic: float = 1.0
+    image_critic: float = 1.0
+    r1: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveConfig:
+    """How SRAE is trained.
+
+    Args:
+        domain_critic: figure 1b: a second critic q_d, and the domain stream's cross-entropy.
+        entropy_ramp: steps over which the content stream's entropy term grows to its weight.
+            Differs from the paper: at full weight it would drown the first reconstructions.
+        entropy_over_log_m: divide the entropy by log m (so 1 is full confusion), not by m.
+        latent_terms_reach_trunk: let the entropy and the domain cross-entropy move f_phi too.
+            Differs from the paper: with f_phi detached, q_c stays sure of the domain far longer.
+        critic_steps: turns of the latent critics for one of the autoencoder.
+        adversarial_start: step at which the critic of swapped images enters.
+        critic_width: channels of the critics.
+        contrast_temperature: of the cosines in `content_contrast`.
+        perceptual: "auto", "imagenet", "random", "none" or a file of VGG-16 weights.
+        perceptual_layers, perceptual_distance: see `PerceptualLoss`.
+        perceptual_crop: side of the crop, moving from step to step, that the perceptual loss looks
+            at, as a share of the image's; the network's cost falls with its square.
+            Differs from the paper: twice the images a second on a CPU.
+    """
+
+    domain_critic: bool = True
+    entropy_ramp: int = 1000
+    entropy_over_log_m: bool = True
+    latent_terms_reach_trunk: bool = True
+    critic_steps: int = 1
+    adversarial_start: int = 0
+    critic_width: int = 64
+    contrast_temperature: float = 0.1
+    perceptual: str = "auto"
+    perceptual_layers: tuple[str, ...] = ("relu1_2", "relu2_2")
+    perceptual_distance: str = "relative"
+    perceptual_crop: float = 0.5
+    weights: Weights = field(default_factory=Weights)
+
+    def __post_init__(self) -> None:
+        if self.perceptual_distance not in ("squared", "relative"):
+            raise ConfigError(
+                f"objective.perceptual_distance = {self.perceptual_distance!r}", "use squared or relative"
+            )
+        if not 0 < self.perceptual_crop <= 1:
+            raise ConfigError(f"objective.perceptual_crop = {self.perceptual_crop:g}", "use a share above 0, up to 1")
+        if self.critic_steps < 1 or self.critic_width < 1:
+            raise ConfigError("objective.critic_steps and objective.critic_width start at 1")
+        if min(asdict(self.weights).values()) < 0:
+            raise ConfigError("objective.weights cannot be negative")
