@@ -17,6 +17,7 @@ test-slow: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/startup.py demo/run
+	$(BIN)/python benchmarks/neighbours.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -20,7 +20,8 @@ ROUNDS = 7
 BARE = """
 import typer
 app = typer.Typer(rich_markup_mode=None)
-for name in ("train", "translate", "swap-domain", "demo", "doctor", "weights"):
+names = "train translate swap-domain index neighbours classify fit-classifier demo doctor weights"
+for name in names.split():
     app.command(name)(lambda a: None)
 app(["--help"])
 """

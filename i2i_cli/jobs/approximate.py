@@ -39,10 +39,11 @@ class ApproximateSearch:
             import faiss
         except ImportError:
             raise I2IError("approximate search needs faiss", "pip install 'i2i-cli[faiss]'") from None
-        self._faiss, self.gallery, self.by = faiss, gallery, by
+        self._faiss: Any = faiss  # its type stubs know nothing of keyword arguments
+        self.gallery, self.by = gallery, by
         self._selectors: dict[tuple[int, int], Any] = {}
         self.path = path.with_name(f"{path.stem}.{by}-{self._version()}.faiss")
-        self._index = faiss.read_index(str(self.path)) if self.path.is_file() else self._build()
+        self._index: Any = faiss.read_index(str(self.path)) if self.path.is_file() else self._build()
 
     def _version(self) -> str:
         """Tells galleries apart, so that lists of an earlier one are never used."""
@@ -71,9 +72,8 @@ class ApproximateSearch:
 
     def nearest(self, queries: Tensor, k: int, scopes: Sequence[Scope]) -> list[list[tuple[float, int]]]:
         """For each of the unit vectors (Q, f), up to `k` pairs of score and row, the closest first."""
-        return [
-            self._nearest(query[None].cpu().numpy(), k, scope) for query, scope in zip(queries, scopes, strict=True)
-        ]
+        vectors = queries.cpu().numpy()[:, None]
+        return [self._nearest(vector, k, scope) for vector, scope in zip(vectors, scopes, strict=True)]
 
     def _nearest(self, query: NDArray[np.float32], k: int, scope: Scope) -> list[tuple[float, int]]:
         # One more than asked for: the query itself may be among them.

@@ -1,0 +1,84 @@
+"""Exact and approximate search of galleries, as ratios to numpy's exact search run in turn.
+
+    python benchmarks/neighbours.py [ROWS ...]
+
+Random codes in clusters, 256 numbers each; a median query of 32 that share one pass.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from i2i_cli.jobs.approximate import ApproximateSearch
+from i2i_cli.jobs.gallery import Gallery, GalleryFacts, open_gallery, save_gallery
+from i2i_cli.jobs.search import ExactSearch, Scope, Search
+
+NUMBERS, QUERIES, NEAREST, ROUNDS = 256, 32, 10, 5
+
+
+def drawn(rows: int) -> Gallery:
+    random = np.random.default_rng(0)
+    centres = random.normal(size=(200, NUMBERS)).astype(np.float32)
+    content = centres[random.integers(0, 200, rows)] + random.normal(size=(rows, NUMBERS)).astype(np.float32)
+    numbers = np.arange(rows, dtype=np.int64)
+    facts = GalleryFacts(model="", root="/", labels=("a", "b"), content_shape=(NUMBERS, 1, 1))
+    return Gallery(
+        facts=facts, paths=[str(i) for i in range(rows)], labels=(numbers % 2).astype(np.int16), sizes=numbers,
+        times=numbers, content=content.astype(np.float16), domain=np.zeros((rows, 1), np.float16),
+    )  # fmt: skip
+
+
+def seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def measure(rows: int, folder: Path) -> str:
+    """One line of figures for a gallery of `rows`."""
+    path = folder / "g.safetensors"
+    save_gallery(path, drawn(rows))
+    gallery = open_gallery(path)
+    exact, started = ExactSearch(gallery, "content", torch.device("cpu")), time.perf_counter()
+    approximate = ApproximateSearch(gallery, "content", path)
+    built = time.perf_counter() - started
+    queries = F.normalize(torch.from_numpy(np.array(gallery.content[:QUERIES], np.float32)), dim=1)
+    scopes = [Scope(shunned=int(gallery.labels[i]), own=i) for i in range(QUERIES)]
+    units = np.array(gallery.content, np.float32)
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+
+    def reference() -> None:
+        cosines = queries.numpy() @ units.T
+        cosines[gallery.labels[:QUERIES, None] == gallery.labels[None]] = -np.inf
+        best = np.argpartition(-cosines, NEAREST, axis=1)[:, :NEAREST]
+        np.take_along_axis(cosines, best, axis=1).argsort(1)
+
+    def searched(search: Search) -> list[set[int]]:
+        return [{row for _, row in found} for found in search.nearest(queries, NEAREST, scopes)]
+
+    hits = [len(a & b) / NEAREST for a, b in zip(searched(exact), searched(approximate), strict=True)]
+    works = (reference, lambda: searched(exact), lambda: searched(approximate))
+    times = [[seconds(work) for work in works] for _ in range(ROUNDS)]
+    numpy_s, exact_s, fast_s = (statistics.median(column) for column in zip(*times, strict=True))
+    return (
+        f"{rows} codes: exact {exact_s / QUERIES * 1e3:.2f} ms a query, {exact_s / numpy_s:.2f} times numpy's; "
+        f"approximate {fast_s / QUERIES * 1e3:.2f} ms, {fast_s / numpy_s:.2f} times numpy's, "
+        f"recall@{NEAREST} {np.mean(hits):.3f}, lists built once in {built:.1f} s"
+    )
+
+
+def main() -> None:
+    for rows in [int(word) for word in sys.argv[1:]] or [10_000, 100_000]:
+        with tempfile.TemporaryDirectory() as folder:
+            print(measure(rows, Path(folder)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
