@@ -19,6 +19,8 @@ EXAMPLES = """Examples:
   i2i train DATA                            a model of the folders DATA/anime, DATA/human, ...
   i2i translate img.png --to anime          writes img-anime.png
   i2i translate - --to anime < a > b        in a pipe
+  i2i neighbours img.png                    what shows the same in the other domains
+  i2i classify img.png                      the domain it belongs to
 """
 
 

@@ -134,7 +134,8 @@ def _report(answer: "Answer", as_json: bool) -> bool:
         print_error(answer.error)
         return False
     found = [
-        {"path": str(place.path), "domain": place.label, "score": round(place.score, 4)} for place in answer.neighbours
+        {"path": shown_path(near.path), "domain": near.label, "score": round(near.score, 4)}
+        for near in answer.neighbours
     ]
     lines = [
         f"{answer.source}\t{rank}\t{place['score']:.4f}\t{place['domain'] or ''}\t{place['path']}"
