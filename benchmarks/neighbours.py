@@ -5,6 +5,7 @@
 Random codes in clusters, 256 numbers each; a median query of 32 that share one pass.
 """
 
+import os
 import statistics
 import sys
 import tempfile
@@ -30,7 +31,8 @@ def drawn(rows: int) -> Gallery:
     numbers = np.arange(rows, dtype=np.int64)
     facts = GalleryFacts(model="", root="/", labels=("a", "b"), content_shape=(NUMBERS, 1, 1))
     return Gallery(
-        facts=facts, paths=[str(i) for i in range(rows)], labels=(numbers % 2).astype(np.int16), sizes=numbers,
+        facts=facts, paths=[str(i) for i in range(rows)], labels=(numbers % 2).astype(np.int32), sizes=numbers,
+        splits=np.zeros(rows, np.int8),
         times=numbers, content=content.astype(np.float16), domain=np.zeros((rows, 1), np.float16),
     )  # fmt: skip
 
@@ -47,7 +49,7 @@ def measure(rows: int, folder: Path) -> str:
     save_gallery(path, drawn(rows))
     gallery = open_gallery(path)
     exact, started = ExactSearch(gallery, "content", torch.device("cpu")), time.perf_counter()
-    approximate = ApproximateSearch(gallery, "content", path)
+    approximate = ApproximateSearch(gallery, "content")
     built = time.perf_counter() - started
     queries = F.normalize(torch.from_numpy(np.array(gallery.content[:QUERIES], np.float32)), dim=1)
     scopes = [Scope(shunned=int(gallery.labels[i]), own=i) for i in range(QUERIES)]
@@ -77,6 +79,7 @@ def measure(rows: int, folder: Path) -> str:
 def main() -> None:
     for rows in [int(word) for word in sys.argv[1:]] or [10_000, 100_000]:
         with tempfile.TemporaryDirectory() as folder:
+            os.environ["I2I_CACHE"] = folder
             print(measure(rows, Path(folder)), flush=True)
 
 

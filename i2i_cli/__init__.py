@@ -11,19 +11,35 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from i2i_cli.jobs.gallery import open_gallery
+    from i2i_cli.jobs.indexing import index_folder
+    from i2i_cli.jobs.retrieval import NeighbourSearch
     from i2i_cli.jobs.run_config import run_config
     from i2i_cli.jobs.training import resume, train
     from i2i_cli.jobs.translation import Translator, load
 
 _HOMES = {
+    "NeighbourSearch": "i2i_cli.jobs.retrieval",
     "Translator": "i2i_cli.jobs.translation",
+    "index_folder": "i2i_cli.jobs.indexing",
     "load": "i2i_cli.jobs.translation",
+    "open_gallery": "i2i_cli.jobs.gallery",
     "resume": "i2i_cli.jobs.training",
     "run_config": "i2i_cli.jobs.run_config",
     "train": "i2i_cli.jobs.training",
 }
 
-__all__ = ["Translator", "__version__", "load", "resume", "run_config", "train"]
+__all__ = [
+    "NeighbourSearch",
+    "Translator",
+    "__version__",
+    "index_folder",
+    "load",
+    "open_gallery",
+    "resume",
+    "run_config",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

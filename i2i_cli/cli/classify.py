@@ -16,7 +16,7 @@ from i2i_cli.cli.options import (
     open_translator,
     sources_of,
 )
-from i2i_cli.cli.report import print_error, print_result, read_stdin, say, summarise
+from i2i_cli.cli.report import as_line, print_error, print_result, read_stdin, say, summarise
 
 EXAMPLES = """Examples:
 
@@ -59,5 +59,5 @@ def classify(
             continue
         shares = {name: round(share, 4) for name, share in found.probabilities.items()}
         values = {"input": str(found.source), "label": found.label, "probabilities": shares}
-        print_result(values, f"{found.source}\t{found.label}\t{shares[found.label]:.4f}", as_json)
+        print_result(values, as_line(found.source, found.label, f"{shares[found.label]:.4f}"), as_json)
     summarise(num_failed, len(sources))

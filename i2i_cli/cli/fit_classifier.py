@@ -7,7 +7,7 @@ import typer
 
 from i2i_cli.cli.app import app
 from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, WeightsOpt, open_translator
-from i2i_cli.cli.report import print_error, print_result, print_table, say
+from i2i_cli.cli.report import print_error, print_result, print_table, say, summarise
 
 if TYPE_CHECKING:
     from i2i_cli.jobs.classifier_fitting import FittedClassifier
@@ -59,12 +59,14 @@ def fit_classifier(
     """
     # Late: torch.
     from i2i_cli.cli.progress import progress
-    from i2i_cli.jobs.classifier_fitting import add_classifier, check_target, fit_on_gallery
+    from i2i_cli.jobs.classifier_fitting import check_pattern, fit_on_gallery
+    from i2i_cli.jobs.classifier_storing import add_classifier, check_target
     from i2i_cli.jobs.indexing import gallery_of
     from i2i_cli.jobs.publishing import data_name
 
     translator = open_translator(weights, device)
-    name = labels or data_name(str(data))
+    name = labels or data_name(str(data.with_suffix("")))
+    check_pattern(group)
     target = check_target(translator, name, out, overwrite=force)
     with progress("encoding") as report:
         gallery, failures = gallery_of(translator, data, report)
@@ -77,6 +79,7 @@ def fit_classifier(
     else:
         _print_figures(fitted)
     say(f"stored as {name!r} in {target}; use it: i2i classify IMAGE -w {target} --labels {name}")
+    summarise(len(failures), len(gallery) + len(failures))
 
 
 def _print_figures(fitted: "FittedClassifier") -> None:
@@ -87,7 +90,13 @@ def _print_figures(fitted: "FittedClassifier") -> None:
     print_table(
         ["images", "count", "accuracy", "balanced", "AUC"],
         (
-            [where, str(found.count), f"{found.accuracy:.1%}", f"{found.balanced_accuracy:.1%}", f"{found.auc:.3f}"]
+            [
+                where,
+                str(found.count),
+                f"{found.accuracy:.1%}",
+                f"{found.balanced_accuracy:.1%}",
+                "" if found.auc is None else f"{found.auc:.3f}",
+            ]
             for where, found in rows
         ),
     )

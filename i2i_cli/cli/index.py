@@ -59,7 +59,11 @@ def index(
         print_error(failure.error)
     say(f"{result.encoded} encoded, {result.kept} unchanged, {result.removed} gone, {len(result.failures)} unreadable")
     if not result.finished:
-        say("stopped and saved; the same command goes on")
+        say(
+            "stopped and saved; the same command goes on"
+            if out.suffix == ".safetensors"
+            else "stopped; nothing was written"
+        )
         raise typer.Exit(signal.exit_code)
     counts = {"encoded": result.encoded, "kept": result.kept, "removed": result.removed}
     print_result({"gallery": str(out)} | counts | {"unreadable": len(result.failures)}, str(out), as_json)

@@ -1,5 +1,6 @@
 """`i2i neighbours`"""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,12 +20,13 @@ from i2i_cli.cli.options import (
     open_translator,
     sources_of,
 )
-from i2i_cli.cli.report import print_error, print_result, read_stdin, say, shown_path, summarise
+from i2i_cli.cli.report import as_line, print_error, print_result, read_stdin, say, shown_path, summarise
 from i2i_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from i2i_cli.jobs.gallery import Gallery
     from i2i_cli.jobs.retrieval import Answer
+    from i2i_cli.jobs.sources import Source
     from i2i_cli.jobs.translation import Translator
 
 EXAMPLES = """Examples:
@@ -85,22 +87,26 @@ def neighbours(
     cosine of the codes: 1 is equal.
     """
     # Late: torch, which neither help nor completion needs.
+    from i2i_cli.jobs.codes import BY
     from i2i_cli.jobs.figures import save_neighbours_sheet
-    from i2i_cli.jobs.outputs import check_new
+    from i2i_cli.jobs.outputs import check_new, check_picture
     from i2i_cli.jobs.retrieval import NeighbourSearch
 
     if sheet is not None:
         check_new(sheet, force)
+        check_picture(sheet)
+    if by not in BY:
+        raise ConfigError(f"--by {by!r} is no code", f"use {', '.join(BY)}")
     sources = sources_of(images, recursive, file_list, nul)
     translator = open_translator(weights, device)
-    opened, path = _open_gallery(gallery, translator, sources[0].path)
-    if approximate and path.is_dir():
-        raise ConfigError("--approximate takes a gallery file", f"make one: i2i index {path} -o FILE.safetensors")
+    if own is not None:
+        translator.label_of(own)
+    opened, num_spoilt = _open_gallery(gallery, translator, sources)
     search = NeighbourSearch(
         translator=translator, gallery=opened, by=by, inside=inside, query_domain=own,
-        approximate=path if approximate else None,
+        approximate=approximate,
     )  # fmt: skip
-    shown, num_failed = [], 0
+    shown, num_failed = [], num_spoilt
     for answer in search.run(sources, count, read_stdin):
         num_failed += not _report(answer, as_json)
         if sheet is not None and answer.error is None:
@@ -108,22 +114,22 @@ def neighbours(
     if sheet is not None and shown:
         save_neighbours_sheet(sheet, shown, translator.image_size)
         say(f"sheet: {sheet}")
-    summarise(num_failed, len(sources))
+    summarise(num_failed, len(sources) + num_spoilt)
 
 
-def _open_gallery(chosen: Path | None, translator: "Translator", query: Path) -> "tuple[Gallery, Path]":
-    """The gallery to search, made first where a folder was asked for."""
+def _open_gallery(chosen: Path | None, translator: "Translator", sources: "Sequence[Source]") -> "tuple[Gallery, int]":
+    """The gallery to search, made first where a folder was asked for, and how many of its images failed."""
     from i2i_cli.cli.progress import progress
     from i2i_cli.jobs.indexing import gallery_of
     from i2i_cli.jobs.retrieval import default_gallery
 
-    path = chosen or default_gallery(translator, query)
+    path = chosen or default_gallery(translator, sources)
     with progress("encoding") as report:
         gallery, failures = gallery_of(translator, path, report)
     for failure in failures:
         print_error(failure.error)
     say(f"gallery: {shown_path(path)} ({len(gallery)} images)")
-    return gallery, path
+    return gallery, len(failures)
 
 
 def _report(answer: "Answer", as_json: bool) -> bool:
@@ -138,8 +144,8 @@ def _report(answer: "Answer", as_json: bool) -> bool:
         for near in answer.neighbours
     ]
     lines = [
-        f"{answer.source}\t{rank}\t{place['score']:.4f}\t{place['domain'] or ''}\t{place['path']}"
-        for rank, place in enumerate(found, 1)
+        as_line(answer.source, rank, f"{near['score']:.4f}", near["domain"] or "", near["path"])
+        for rank, near in enumerate(found, 1)
     ]
     if not lines:
         say(f"{answer.source}: the gallery holds nothing to compare it with")

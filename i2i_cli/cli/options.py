@@ -67,14 +67,14 @@ def sources_of(images: list[Path] | None, recursive: bool, file_list: Path | Non
     from i2i_cli.jobs.sources import STREAM, find_sources, listed_paths
 
     paths = list(images or [])
-    if paths.count(STREAM) + (file_list == STREAM) > 1:
-        raise ConfigError("stdin can be one thing only", "give one - on the command line")
     if file_list is not None:
         try:
             data = read_stdin() if file_list == STREAM else file_list.read_bytes()
         except OSError as error:
             raise DataError(f"cannot read {file_list}: {error.strerror or error}") from error
         paths += listed_paths(data, b"\0" if nul else b"\n")
+    if paths.count(STREAM) + (file_list == STREAM) > 1:
+        raise ConfigError("stdin can be one thing only", "give one - on the command line")
     if not paths:
         raise ConfigError("no images given", "name some, or give - or --from-file -")
     return find_sources(paths, recursive)

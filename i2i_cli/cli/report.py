@@ -1,6 +1,7 @@
 """Results on stdout, everything else on stderr. Nothing else in the package prints."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,9 @@ from i2i_cli.errors import I2IError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def say(text: str) -> None:
@@ -56,6 +60,11 @@ def summarise(num_failed: int, num_images: int) -> None:
         if num_images > 1:
             say(f"{num_failed} of {num_images} images failed")
         raise typer.Exit(1)
+
+
+def as_line(*fields: object) -> str:
+    """Fields of one line with tabs between; control characters in them, such as a newline in a name, escaped."""
+    return "\t".join(_CONTROL.sub(lambda found: repr(found.group())[1:-1], str(field)) for field in fields)
 
 
 def stderr_console() -> "Console":

@@ -80,7 +80,10 @@ def train(
         ),
     ] = None,
     recipe: Annotated[
-        Text, typer.Option("--recipe", help="default, or paper: nothing but the paper.", show_default="default")
+        Text,
+        typer.Option(
+            "--recipe", help="default, paper (nothing else), neighbours or classification.", show_default="default"
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of every random draw.", show_default="0")] = None,
     config: Annotated[

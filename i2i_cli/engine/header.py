@@ -62,7 +62,7 @@ def read_metadata(path: Path, kind: str = "weights file") -> dict[str, str]:
         metadata = json.loads(raw).get("__metadata__", {})
     except OSError as error:
         raise WeightsError(f"cannot read the {kind} {path}: {error.strerror or error}") from error
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         raise WeightsError(f"{path} is {_kind_of(path)}, not a {kind}") from None
     return metadata if isinstance(metadata, dict) else {}
 
@@ -84,7 +84,7 @@ def read_header(path: Path) -> Header:
             )
         values["domains"] = tuple(str(domain) for domain in values["domains"])
         return Header(**values)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(f"the header of {path} is damaged ({error})") from error
 
 

@@ -1,8 +1,8 @@
-"""Approximate neighbours in galleries of millions of codes: faiss's inverted lists, kept beside the gallery."""
+"""Approximate neighbours in galleries of millions of codes: faiss's inverted lists, kept in the cache."""
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from i2i_cli.data.cache import cache_folder
 from i2i_cli.errors import I2IError
 from i2i_cli.files import written_whole
 from i2i_cli.jobs.codes import features
@@ -28,13 +29,14 @@ _CPU = torch.device("cpu")
 class ApproximateSearch:
     """The closest rows of a gallery, most of the time.
 
-    The lists are built at the first use and kept beside the gallery as `NAME.CODE.faiss`.
+    The lists are built at the first use and kept in the user's cache: lists that come with a gallery
+    from elsewhere are never read.
 
     Raises:
         I2IError: faiss is not installed.
     """
 
-    def __init__(self, gallery: Gallery, by: str, path: Path) -> None:
+    def __init__(self, gallery: Gallery, by: str) -> None:
         try:
             import faiss
         except ImportError:
@@ -42,15 +44,33 @@ class ApproximateSearch:
         self._faiss: Any = faiss  # its type stubs know nothing of keyword arguments
         self.gallery, self.by = gallery, by
         self._selectors: dict[tuple[int, int], Any] = {}
-        self.path = path.with_name(f"{path.stem}.{by}-{self._version()}.faiss")
-        self._index: Any = faiss.read_index(str(self.path)) if self.path.is_file() else self._build()
+        self.path = cache_folder() / "faiss" / f"{self._version()}.faiss"
+        kept = self._read()
+        self._index: Any = self._build() if kept is None else kept
+
+    def _read(self) -> Any:
+        """The lists of an earlier use; None where there are none, or they are damaged."""
+        if not self.path.is_file():
+            return None
+        try:
+            index: Any = self._faiss.read_index(str(self.path))
+            is_ours = (index.ntotal, index.d, index.nlist > 0) == (
+                len(self.gallery),
+                self._vectors(slice(0, 1)).shape[1],
+                True,
+            )
+        except (RuntimeError, AttributeError):
+            return None
+        return index if is_ours else None
 
     def _version(self) -> str:
         """Tells galleries apart, so that lists of an earlier one are never used."""
-        digest = hashlib.sha256(self.gallery.facts.model.encode())
+        digest = hashlib.sha256(
+            f"{self.by} {self.gallery.facts.model} {self.gallery.facts.root}".encode("utf-8", "surrogateescape")
+        )
         digest.update(self.gallery.times.tobytes() + self.gallery.sizes.tobytes())
         digest.update("\0".join(self.gallery.paths).encode("utf-8", "surrogateescape"))
-        return digest.hexdigest()[:12]
+        return digest.hexdigest()[:24]
 
     def _vectors(self, part: slice) -> NDArray[np.float32]:
         return features(self.by, self.gallery.content[part], self.gallery.domain[part], _CPU).numpy()
@@ -66,8 +86,9 @@ class ApproximateSearch:
         index.train(vectors)
         for part in self.gallery.chunks(CHUNK):
             index.add(self._vectors(part))
-        with written_whole(self.path) as temporary:
-            faiss.write_index(index, str(temporary))
+        # Lists that cannot be kept are built again next time.
+        with suppress(I2IError), written_whole(self.path) as temporary:
+            temporary.write_bytes(faiss.serialize_index(index))
         return index
 
     def nearest(self, queries: Tensor, k: int, scopes: Sequence[Scope]) -> list[list[tuple[float, int]]]:
@@ -76,13 +97,17 @@ class ApproximateSearch:
         return [self._nearest(vector, k, scope) for vector, scope in zip(vectors, scopes, strict=True)]
 
     def _nearest(self, query: NDArray[np.float32], k: int, scope: Scope) -> list[tuple[float, int]]:
-        # One more than asked for: the query itself may be among them.
-        options = self._faiss.SearchParametersIVF(
-            sel=self._selector(scope.wanted, scope.shunned), nprobe=min(LISTS_VISITED, self._index.nlist)
-        )
-        scores, rows = self._index.search(query, k + 1, params=options)
-        pairs = zip(scores[0].tolist(), rows[0].tolist(), strict=True)
-        return [(score, row) for score, row in pairs if row >= 0 and row != scope.own][:k]
+        selector, num_lists = self._selector(scope.wanted, scope.shunned), self._index.nlist
+        pairs: list[tuple[float, int]] = []
+        for visited in (min(LISTS_VISITED, num_lists), num_lists):
+            options = self._faiss.SearchParametersIVF(sel=selector, nprobe=visited)
+            # One more than asked for: the query itself may be among them.
+            scores, rows = self._index.search(query, min(k + 1, len(self.gallery)), params=options)
+            found = zip(scores[0].tolist(), rows[0].tolist(), strict=True)
+            pairs = [(score, row) for score, row in found if row >= 0 and row != scope.own][:k]
+            if len(pairs) == k:
+                break
+        return pairs
 
     def _selector(self, wanted: int, shunned: int) -> Any:
         """Lets the rows in scope pass; made once for each scope."""

@@ -10,14 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from i2i_cli.data.domains import SPLITS, TESTS, is_held_out
-from i2i_cli.engine.checkpoint import load_tensors, save_tensors
-from i2i_cli.engine.header import read_header
+from i2i_cli.data.domains import is_held_out
 from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.jobs.gallery import UNKNOWN, Gallery
-from i2i_cli.jobs.outputs import check_new
-from i2i_cli.jobs.publishing import known_sha256
-from i2i_cli.jobs.translation import Translator
+from i2i_cli.jobs.gallery import HELD_OUT, UNDECIDED, UNKNOWN, Gallery
 from i2i_cli.models.latent_classifier import LatentClassifier
 
 NUM_FOLDS = 5
@@ -27,12 +22,15 @@ STRENGTHS = tuple(10.0**power for power in range(-4, 3))
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """How well a classifier does on `count` images; `auc` is the area under the ROC curve, macro mean."""
+    """How well a classifier does on `count` images.
+
+    `auc` is the area under the ROC curve, mean over the labels; None where there is one label only.
+    """
 
     count: int
     accuracy: float
     balanced_accuracy: float
-    auc: float
+    auc: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,24 +75,38 @@ def fit_on_gallery(gallery: Gallery, name: str, group: str | None = None) -> Fit
         DataError: fewer than two labels with training images.
         ConfigError: `group` is no regular expression.
     """
-    labelled = np.flatnonzero(gallery.labels != UNKNOWN)
-    paths = [gallery.paths[row] for row in labelled.tolist()]
-    groups = np.array([_group(path, group) for path in paths])
-    tests = np.array([_is_test(*pair) for pair in zip(paths, groups.tolist(), strict=True)], np.bool_)
-    labels = gallery.labels[labelled].astype(np.int64)
-    present = np.unique(labels[~tests]) if len(labels) else labels
+    check_pattern(group)
+    rows = np.flatnonzero(gallery.labels != UNKNOWN)
+    groups = np.array([_group(gallery.paths[row], gallery.label(row), group) for row in rows.tolist()])
+    labels, tests = gallery.labels[rows].astype(np.int64), _held_out(gallery, rows, groups)
+    present = np.unique(labels[~tests])
     if len(present) < 2:
         raise DataError(
             f"{gallery.facts.root} has training images of {len(present)} labels; a classifier takes two or more",
             "put each label's images in a folder of its own",
         )
-    known = np.isin(labels, present)
-    labelled, groups, tests = labelled[known], groups[known], tests[known]
+    if len(present) < len(np.unique(labels)):
+        missing = sorted({gallery.facts.labels[label] for label in labels} - {gallery.facts.labels[i] for i in present})
+        raise DataError(f"no training images of {', '.join(missing)}", "put some below train/, or leave the label out")
     classes = tuple(gallery.facts.labels[label] for label in present)
-    labels = np.searchsorted(present, labels[known])
-    codes = np.asarray(gallery.domain[labelled], np.float32)
+    codes, labels = np.asarray(gallery.domain[rows], np.float32), np.searchsorted(present, labels)
     fitted = fit_classifier(name, codes[~tests], labels[~tests], classes, groups[~tests])
     return score_if_any(fitted, codes[tests], labels[tests])
+
+
+def _held_out(gallery: Gallery, rows: NDArray[np.int64], groups: NDArray) -> NDArray[np.bool_]:
+    """Which of `rows` are kept from fitting: as the folders say, else a tenth of the groups.
+
+    A label that would be left with nothing to fit on gives nothing away.
+    """
+    splits = gallery.splits[rows]
+    by_hash = np.array([is_held_out(group) for group in groups.tolist()], np.bool_)
+    for label in np.unique(gallery.labels[rows]):
+        own = gallery.labels[rows] == label
+        if by_hash[own].all():
+            by_hash &= ~np.isin(groups, groups[own])
+    has_test_folder = bool((splits == HELD_OUT).any())
+    return np.where(splits == HELD_OUT, True, by_hash & ((splits == UNDECIDED) | ~np.bool_(has_test_folder)))
 
 
 def score_if_any(fitted: FittedClassifier, codes: NDArray[np.float32], labels: NDArray[np.int64]) -> FittedClassifier:
@@ -102,22 +114,25 @@ def score_if_any(fitted: FittedClassifier, codes: NDArray[np.float32], labels: N
     return replace(fitted, held_out=score(fitted.classifier, codes, labels)) if len(labels) else fitted
 
 
-def _group(path: str, pattern: str | None) -> str:
-    """What the paths of images that belong together have in common; without a pattern, the pair key."""
-    parts = Path(path).with_suffix("").parts
-    key = "/".join(parts[2:] if parts[0] in SPLITS else parts[1:])
-    if pattern is None:
-        return key
+def check_pattern(pattern: str | None) -> None:
+    """Refuse what is no regular expression.
+
+    Raises:
+        ConfigError: it is none.
+    """
     try:
-        found = re.search(pattern, path)
+        re.compile(pattern or "")
     except re.error as error:
         raise ConfigError(f"--group {pattern!r} is no regular expression: {error}") from error
-    return found.group(0) if found else key
 
 
-def _is_test(path: str, group: str) -> bool:
-    first = Path(path).parts[0]
-    return first in TESTS if first in SPLITS else is_held_out(group)
+def _group(path: str, label: str | None, pattern: str | None) -> str:
+    """What the paths of images that belong together have in common; without a pattern, the path below the label."""
+    found = re.search(pattern, path) if pattern is not None else None
+    if found is not None:
+        return found.group(0)
+    parts = Path(path).with_suffix("").parts
+    return "/".join(parts[parts.index(label) + 1 :] if label in parts else parts)
 
 
 def fit_classifier(
@@ -137,7 +152,13 @@ def fit_classifier(
     strength, scores = 0.01, tuple[Score, ...]()
     if num_folds > 1:
         folds = StratifiedGroupKFold(num_folds, shuffle=True, random_state=0)
-        strength, scores = _choose_strength(units, labels, classes, list(folds.split(units, labels, groups)))
+        splits = [
+            (fit, test)
+            for fit, test in folds.split(units, labels, groups)
+            if len(np.unique(labels[fit])) == len(classes)
+        ]
+        if splits:
+            strength, scores = _choose_strength(units, labels, classes, splits)
     weight, bias = _regression(units, labels, strength)
     weight, bias = weight / scale, bias - weight @ (mean / scale)
     classifier = LatentClassifier(classes, torch.from_numpy(weight), torch.from_numpy(bias))
@@ -185,36 +206,10 @@ def score(classifier: LatentClassifier, codes: NDArray[np.float32], labels: NDAr
     shares = classifier(torch.from_numpy(codes)).numpy()
     taken = shares.argmax(1)
     present = np.unique(labels)
-    areas = [roc_auc_score(labels == label, shares[:, label]) for label in present] if len(present) > 1 else [np.nan]
+    areas = [roc_auc_score(labels == label, shares[:, label]) for label in present] if len(present) > 1 else []
     return Score(
         count=len(labels),
         accuracy=float((taken == labels).mean()),
         balanced_accuracy=float(np.mean([(taken[labels == label] == label).mean() for label in present])),
-        auc=float(np.mean(areas)),
+        auc=float(np.mean(areas)) if areas else None,
     )
-
-
-def check_target(translator: Translator, name: str, out: Path | None, overwrite: bool) -> Path:
-    """The weights file that the classifier `name` goes to, before any work is done.
-
-    Raises:
-        ConfigError, DataError: a name that is taken, a file that is there, or weights that came with the package.
-    """
-    if name in translator.classifiers and not overwrite:
-        raise ConfigError(
-            f"{translator.path} holds a classifier called {name!r} already", "add --force, or --labels NAME"
-        )
-    if out is not None:
-        check_new(out, overwrite)
-        return out
-    if known_sha256(translator.path):
-        raise ConfigError(f"{translator.path} came with i2i and stays as it is", "write a copy: -o FILE.safetensors")
-    return translator.path
-
-
-def add_classifier(weights: Path, fitted: FittedClassifier, out: Path) -> None:
-    """Write the weights file `weights` to `out` with a classifier more, or another one under its name."""
-    header = read_header(weights)
-    tensors = load_tensors(weights) | fitted.classifier.to_tensors(fitted.name)
-    header = replace(header, classifiers=header.classifiers | {fitted.name: fitted.facts()})
-    save_tensors(out, tensors, header.to_metadata())

@@ -111,6 +111,8 @@ def _commands(folder: Path) -> tuple[str, ...]:
         f"i2i translate {image} --to serif -w {run} -o serif.png",
         f"i2i translate {test / 'outline'} -r --to pixel -w {run} -o pixels/",
         f"i2i translate - --to outline -w {run} < {image} > outline.png",
+        f"i2i neighbours {image} --gallery {test} -w {run} --sheet neighbours.png",
+        f"i2i classify {test} -r -w {run}",
         f"i2i weights show {run}",
         "i2i train FOLDER        your own images, one folder a domain",
     )

@@ -101,7 +101,7 @@ def neighbours_sheet(answers: Sequence[Answer], side: int) -> Image.Image:
         for place in answer.neighbours:
             try:
                 row.append(fit(read_image(place.path, 2 * side), side)[0])
-            except DataError:  # gone since it was indexed
+            except (DataError, OSError):  # gone since it was indexed, or not to be entered
                 row.append(blank)
         for column, cell in zip(cells, row + [blank] * (len(titles) - len(row)), strict=True):
             column.append(cell)

@@ -4,7 +4,8 @@
 |---|---|---|---|
 | `content` | (n, numbers in a content code) | float16 | flattened, channels first |
 | `domain` | (n, numbers in a domain code) | float16 | |
-| `labels` | (n,) | int16 | place in the header's `labels`; -1 is unknown |
+| `labels` | (n,) | int32 | place in the header's `labels`; -1 is unknown |
+| `splits` | (n,) | int8 | 1: below `train/`, 2: below `test/` or `val/`, 0: neither |
 | `sizes`, `times` | (n,) | int64 | each file's bytes and modification time (ns) when it was read |
 | `paths` | (bytes,) | uint8 | all paths below the header's `root`, one after another, as the file system spells them |
 | `path_ends` | (n,) | int64 | where each path ends |
@@ -27,7 +28,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from i2i_cli.engine.header import read_metadata
-from i2i_cli.errors import ConfigError, WeightsError
+from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.files import written_whole
 
 KEY = "i2i-gallery"
@@ -35,6 +36,8 @@ FORMAT = 1
 SUFFIX = ".safetensors"
 EXPORTS = (".npz", ".csv")
 UNKNOWN = -1
+UNDECIDED, TRAINED, HELD_OUT = 0, 1, 2
+_COLUMNS = ("labels", "splits", "sizes", "times")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +64,8 @@ class Gallery:
 
     facts: GalleryFacts
     paths: Sequence[str]
-    labels: NDArray[np.int16]
+    labels: NDArray[np.int32]
+    splits: NDArray[np.int8]
     sizes: NDArray[np.int64]
     times: NDArray[np.int64]
     content: NDArray[np.float16]
@@ -96,10 +100,18 @@ def save_gallery(path: Path, gallery: Gallery) -> None:
     """
     suffix = path.suffix.lower()
     check_suffix(path)
+    try:
+        _save(path, gallery, suffix)
+    except SafetensorError as error:  # a full disk, told in its own words
+        raise DataError(f"cannot write {path}: {error}", "make room on the disk, or write elsewhere") from error
+
+
+def _save(path: Path, gallery: Gallery, suffix: str) -> None:
     with written_whole(path) as temporary:
         if suffix == ".npz":
             with temporary.open("wb") as file:
-                facts = {"root": gallery.facts.root, "label_names": gallery.facts.labels}
+                facts = {"root": _readable(gallery.facts.root), "label_names": gallery.facts.labels}
+                facts["paths"] = [_readable(path) for path in gallery.paths]
                 texts = {name: np.array(text, dtype=np.str_) for name, text in facts.items()}
                 np.savez(file, allow_pickle=False, **_arrays(gallery), **texts)
         elif suffix == ".csv":
@@ -133,19 +145,21 @@ def open_gallery(path: Path) -> Gallery:
             raise WeightsError(f"{path} has gallery format {values['format']}; this i2i reads up to {FORMAT}")
         shape = tuple(int(length) for length in values.pop("content_shape"))
         facts = GalleryFacts(**values | {"labels": tuple(values["labels"])}, content_shape=shape)
+        if not all(isinstance(text, str) for text in (facts.model, facts.root, *facts.labels)):
+            raise ValueError("its header holds something else than text")
         return _opened(path, facts)
-    except (ValueError, KeyError, TypeError, SafetensorError, OSError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError, OSError) as error:
         raise WeightsError(f"the gallery {path} is damaged ({error})", "make it anew: i2i index") from error
 
 
 def _opened(path: Path, facts: GalleryFacts) -> Gallery:
     with safe_open(path, framework="np") as file:
-        small = {name: file.get_tensor(name) for name in ("labels", "sizes", "times", "path_ends", "paths")}
+        small = {name: file.get_tensor(name) for name in (*_COLUMNS, "path_ends", "paths")}
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in ("content", "domain")}
     count = len(small["labels"])
     starts = [0, *small["path_ends"].tolist()]
     raw = small["paths"].tobytes()
-    rows_agree = all(len(small[name]) == count for name in ("sizes", "times", "path_ends"))
+    rows_agree = all(small[name].shape == (count,) for name in (*_COLUMNS, "path_ends"))
     rows_agree &= all(len(shape) == 2 and shape[0] == count for shape in shapes.values())
     in_order = all(first <= last for first, last in pairwise(starts)) and starts[-1] == len(raw)
     known = count == 0 or (small["labels"].min() >= UNKNOWN and small["labels"].max() < len(facts.labels))
@@ -154,9 +168,7 @@ def _opened(path: Path, facts: GalleryFacts) -> Gallery:
     return Gallery(
         facts=facts,
         paths=[os.fsdecode(raw[start:end]) for start, end in pairwise(starts)],
-        labels=small["labels"],
-        sizes=small["sizes"],
-        times=small["times"],
+        **{name: small[name] for name in _COLUMNS},
         content=_mapped(path, "content"),
         domain=_mapped(path, "domain"),
     )
@@ -184,9 +196,7 @@ def _tensors(gallery: Gallery) -> dict[str, NDArray]:
 
 
 def _arrays(gallery: Gallery) -> dict[str, NDArray]:
-    names = ("content", "domain", "labels", "sizes", "times")
-    arrays = {name: np.ascontiguousarray(getattr(gallery, name)) for name in names}
-    return arrays | {"paths": np.array([_readable(path) for path in gallery.paths], dtype=np.str_)}
+    return {name: np.ascontiguousarray(getattr(gallery, name)) for name in ("content", "domain", *_COLUMNS)}
 
 
 def _write_csv(path: Path, gallery: Gallery) -> None:
@@ -196,7 +206,9 @@ def _write_csv(path: Path, gallery: Gallery) -> None:
         writer.writerow(["path", "label", *names])
         for row, name in enumerate(gallery.paths):
             codes = np.concatenate([gallery.content[row], gallery.domain[row]])
-            writer.writerow([_readable(name), gallery.label(row) or "", *(f"{value:.5g}" for value in codes)])
+            writer.writerow(
+                [_readable(name), _readable(gallery.label(row) or ""), *(f"{value:.5g}" for value in codes)]
+            )
 
 
 def _readable(path: str) -> str:
@@ -228,6 +240,6 @@ def merge(galleries: Sequence[Gallery]) -> Gallery:
     return Gallery(
         facts=replace(first, root=root, labels=names),
         paths=[os.path.relpath(path, root) for path, _, _ in chosen],
-        labels=np.array([places.get(gallery.label(row) or "", UNKNOWN) for _, gallery, row in chosen], np.int16),
-        **{name: column(name) for name in ("sizes", "times", "content", "domain")},
+        labels=np.array([places.get(gallery.label(row) or "", UNKNOWN) for _, gallery, row in chosen], np.int32),
+        **{name: column(name) for name in ("splits", "sizes", "times", "content", "domain")},
     )

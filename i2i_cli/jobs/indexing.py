@@ -6,30 +6,27 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from i2i_cli.data.cache import Progress, cache_folder
-from i2i_cli.data.domains import SPLITS, find_images
 from i2i_cli.errors import DataError, WeightsError
 from i2i_cli.jobs.codes import flat_codes
-from i2i_cli.jobs.gallery import SUFFIX, UNKNOWN, Gallery, GalleryFacts, open_gallery, save_gallery
+from i2i_cli.jobs.gallery import (
+    SUFFIX,
+    UNKNOWN,
+    Gallery,
+    GalleryFacts,
+    open_gallery,
+    save_gallery,
+)
+from i2i_cli.jobs.listing import Entry, listed
 from i2i_cli.jobs.sources import Failure, Loaded, Source, load_batches
 from i2i_cli.jobs.translation import Translator
 
 SAVE_SECONDS = 60.0
 """A gallery in the making is saved this often, so that a killed process loses no more."""
-
-
-class Entry(NamedTuple):
-    """A file to be in a gallery: its path below the root, its label if it has one, its size and time."""
-
-    path: str
-    label: str | None
-    size: int
-    time: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,35 +45,6 @@ class IndexResult:
     removed: int
     failures: tuple[Failure, ...]
     finished: bool
-
-
-def listed(root: Path) -> list[Entry]:
-    """The images below `root`. A label is the first folder below it, or below its `train/` and `test/`.
-
-    Raises:
-        DataError: no such folder, or one without images.
-    """
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder", "give a folder of images")
-    found = find_images(root)
-    if not found:
-        raise DataError(f"{root} has no images in it")
-    has_splits = (root / "train").is_dir()
-    entries = []
-    for path in found:
-        folders = path.relative_to(root).parts[:-1]
-        labels = folders[1:] if has_splits and folders and folders[0] in SPLITS else folders
-        entries.append(entry(root, path, labels[0] if labels else None))
-    return entries
-
-
-def entry(root: Path, path: Path, label: str | None) -> Entry:
-    """The file at `path` as it is now."""
-    try:
-        stat = path.stat()
-    except OSError:  # a link to nowhere: reading it will say so
-        return Entry(os.fspath(path.relative_to(root)), label, 0, 0)
-    return Entry(os.fspath(path.relative_to(root)), label, stat.st_size, stat.st_mtime_ns)
 
 
 def index_folder(
@@ -129,7 +97,16 @@ def index_entries(
     report: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> IndexResult:
-    """Write the codes of `entries` to `out`, those that `earlier` holds unchanged taken over from it."""
+    """Write the codes of `entries` to `out`, those that `earlier` holds unchanged taken over from it.
+
+    Stopped on the way, a `.safetensors` gallery holds what is done; other kinds are not written at all.
+
+    Raises:
+        DataError: not one image can be read, or `out` cannot be written.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(out.parent, os.W_OK):
+        raise DataError(f"cannot write {out}: no right to write in {out.parent}", "give another -o")
     kept = _unchanged(entries, earlier)
     waiting = [found for found in entries if found.path not in kept]
     rows = _Rows(translator, root, earlier, kept)
@@ -152,17 +129,18 @@ def index_entries(
         if out.suffix.lower() == SUFFIX and time.monotonic() - saved > SAVE_SECONDS:
             save_gallery(out, rows.gallery(entries))
             saved = time.monotonic()
-    gallery = rows.gallery(entries)
-    if not len(gallery):
-        raise failures[0].error if failures else DataError(f"nothing of {root} was encoded before the stop")
-    save_gallery(out, gallery)
+    gallery, finished = rows.gallery(entries), rows.num_seen == len(waiting)
+    if not len(gallery) and finished:
+        raise DataError(f"none of the {len(entries)} images below {root} can be read", failures[0].error.message)
+    if len(gallery) and (finished or out.suffix.lower() == SUFFIX):
+        save_gallery(out, gallery)
     return IndexResult(
         path=out,
         encoded=len(gallery) - len(kept),
         kept=len(kept),
         removed=0 if earlier is None else len(earlier.rows_by_path.keys() - {found.path for found in entries}),
         failures=tuple(failures),
-        finished=rows.num_seen == len(waiting),
+        finished=finished,
     )
 
 
@@ -227,7 +205,8 @@ class _Rows:
         return Gallery(
             facts=facts,
             paths=[found.path for found in there],
-            labels=np.array([places.get(found.label or "", UNKNOWN) for found in there], np.int16),
+            labels=np.array([places.get(found.label or "", UNKNOWN) for found in there], np.int32),
+            splits=np.array([found.split for found in there], np.int8),
             sizes=np.array([found.size for found in there], np.int64),
             times=np.array([found.time for found in there], np.int64),
             content=np.stack([content for content, _ in codes]) if codes else np.zeros((0, 0), np.float16),

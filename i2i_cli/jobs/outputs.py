@@ -52,6 +52,16 @@ def check_new(path: Path, overwrite: bool) -> None:
         raise DataError(f"{path} exists already", "add --force, or give another name")
 
 
+def check_picture(path: Path) -> None:
+    """Refuse names that no picture is written under.
+
+    Raises:
+        ConfigError: the suffix is not one of an image's.
+    """
+    if path.suffix.lower() not in OUTPUT_FORMATS:
+        raise ConfigError(f"no image is written as {path.suffix!r}", f"use one of {', '.join(OUTPUT_FORMATS)}")
+
+
 def _is_folder(out: Path, num_results: int) -> bool:
     if out.is_dir():
         return True

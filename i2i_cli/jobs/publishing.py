@@ -158,7 +158,7 @@ def open_card(name: str | None) -> tuple[Path, Header, str]:
 
 def known_sha256(path: Path) -> str:
     """The hash that the manifest of the shipped models gives for `path`; "" for others."""
-    return next((entry.sha256 for entry in _shipped() if entry.path == path), "")
+    return next((entry.sha256 for entry in _shipped() if entry.path.resolve() == path.resolve()), "")
 
 
 def describe(header: Header) -> str:
@@ -220,7 +220,8 @@ def _classifiers_table(classifiers: dict[str, dict[str, Any]]) -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     for name, facts in sorted(classifiers.items()):
-        found = facts["held_out"] or {}
-        figures = [f"{found[key]:.3f}" if found else "" for key in ("accuracy", "balanced_accuracy", "auc")]
+        found = facts.get("held_out") or {}
+        values = [found.get(key) for key in ("accuracy", "balanced_accuracy", "auc")]
+        figures = ["" if value is None else f"{value:.3f}" for value in values]
         lines.append(f"| {name} | {', '.join(facts['classes'])} | {found.get('count', 0)} | {' | '.join(figures)} |")
     return [*lines, ""]

@@ -1,5 +1,6 @@
 """Cross-domain nearest neighbours by content code (SRAE 4.2)."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -14,7 +15,7 @@ from i2i_cli.config import nearest
 from i2i_cli.errors import ConfigError, I2IError
 from i2i_cli.jobs.approximate import ApproximateSearch
 from i2i_cli.jobs.codes import BY, features, flat_codes
-from i2i_cli.jobs.gallery import Gallery
+from i2i_cli.jobs.gallery import Gallery, open_gallery
 from i2i_cli.jobs.publishing import GALLERY
 from i2i_cli.jobs.search import NO_LABEL, ExactSearch, Scope, Search
 from i2i_cli.jobs.sources import STREAM, Failure, Loaded, Source, load_batches
@@ -50,7 +51,7 @@ class Answer:
     error: I2IError | None = None
 
 
-def default_gallery(translator: Translator, query: Path) -> Path:
+def default_gallery(translator: Translator, sources: Sequence[Source]) -> Path:
     """What is searched where nothing else is asked for: the run's own gallery, else the query's folder.
 
     A query in a folder that is called like a domain is searched for in the folder above.
@@ -59,11 +60,12 @@ def default_gallery(translator: Translator, query: Path) -> Path:
         ConfigError: there is neither.
     """
     own = translator.path.parent / GALLERY
-    if own.is_file():
+    if own.is_file() and open_gallery(own).facts.model == translator.fingerprint:
         return own
-    if query == STREAM:
+    query = next((source for source in sources if source.path != STREAM), None)
+    if query is None:
         raise ConfigError("there is no gallery to search", "give a folder of images, or an index: --gallery FOLDER")
-    folder = query.absolute().parent
+    folder = query.below or Path(os.path.abspath(query.path)).parent  # noqa: PTH100  # resolve() would follow links
     return folder.parent if folder.name in translator.domains else folder
 
 
@@ -75,7 +77,7 @@ class NeighbourSearch:
         by: the code that is compared: "content", "domain" or "both".
         inside: the one label to search; None searches all domains but the query's own.
         query_domain: the domain of all queries; None takes it from their folder, or predicts it.
-        approximate: the gallery's file, beside which faiss's lists are kept; None searches exactly.
+        approximate: search by faiss's lists.
 
     Raises:
         ConfigError: an unknown code, label or domain.
@@ -87,7 +89,7 @@ class NeighbourSearch:
     by: str = "content"
     inside: str | None = None
     query_domain: str | None = None
-    approximate: Path | None = None
+    approximate: bool = False
 
     def __post_init__(self) -> None:
         facts = self.gallery.facts
@@ -101,8 +103,8 @@ class NeighbourSearch:
         self._has_domains = bool(set(facts.labels) & set(self.translator.domains))
         self._search: Search = (
             ExactSearch(self.gallery, self.by, self.translator.device)
-            if self.approximate is None
-            else ApproximateSearch(self.gallery, self.by, self.approximate)
+            if not self.approximate
+            else ApproximateSearch(self.gallery, self.by)
         )
 
     def run(self, sources: Sequence[Source], k: int, read_stdin: Callable[[], bytes] = bytes) -> Iterator[Answer]:
@@ -140,12 +142,11 @@ class NeighbourSearch:
         ]
 
     def _domain_of(self, path: Path, code: NDArray[np.float16]) -> str | None:
-        """The query's domain: as told, as its folder is called, or as the latent classifier reads it."""
-        if self.query_domain is not None or not self._has_domains:
+        """The query's domain, where it matters: as told, as its folder is called, or as its code is classified."""
+        if self.query_domain is not None or self.inside is not None or not self._has_domains:
             return self.query_domain
-        folders = [part for part in reversed(path.absolute().parts[:-1]) if part in self.translator.domains]
-        if path != STREAM and folders:
-            return folders[0]
+        if path != STREAM and path.absolute().parent.name in self.translator.domains:
+            return path.absolute().parent.name
         classifier = self.translator.classifier()
         probabilities = classifier(torch.from_numpy(code[None]).to(self.translator.device))
         return classifier.classes[int(probabilities.argmax())]
@@ -159,11 +160,17 @@ class NeighbourSearch:
 
     def _own_row(self, path: Path) -> int:
         """The query's own row in the gallery, or -1."""
-        root = Path(self.gallery.facts.root)
-        full = path.resolve()
-        if path == STREAM or not full.is_relative_to(root):
+        if path == STREAM:
             return -1
-        return self.gallery.rows_by_path.get(str(full.relative_to(root)), -1)
+        root = Path(self.gallery.facts.root)
+        # A link is an image of its own in a gallery of links.
+        for full in (path.parent.resolve() / path.name, path.resolve()):
+            if (
+                full.is_relative_to(root)
+                and (row := self.gallery.rows_by_path.get(str(full.relative_to(root)))) is not None
+            ):
+                return row
+        return -1
 
 
 def _parts(loaded: Sequence[Loaded], size: int = 64) -> Iterator[Sequence[Loaded]]:

@@ -12,7 +12,9 @@ from i2i_cli.engine.header import read_header
 from i2i_cli.engine.loop import Loop, generator_for
 from i2i_cli.errors import I2IError
 from i2i_cli.jobs.classifier_fitting import FittedClassifier, fit_classifier, score_if_any
-from i2i_cli.jobs.indexing import entry, index_entries
+from i2i_cli.jobs.gallery import TRAINED
+from i2i_cli.jobs.indexing import index_entries
+from i2i_cli.jobs.listing import entry
 from i2i_cli.jobs.observer import Observer
 from i2i_cli.jobs.run_config import RunConfig
 from i2i_cli.jobs.run_folder import RunFolder
@@ -62,9 +64,14 @@ class RunCodes:
         """Write the codes of all training images beside the finished model. What cannot be read is left out."""
         root = self.dataset.root
         items = (self.dataset.items[row] for row in self.dataset.train.tolist())
-        entries = sorted(entry(root, item.path, self.dataset.domains[item.label]) for item in items)
+        entries = sorted(entry(root, item.path, self.dataset.domains[item.label], TRAINED) for item in items)
         model = Translator(self.loop.averaged, read_header(folder.model), folder.model, self.loop.device)
         try:
-            index_entries(model, root, entries, folder.gallery, None, observer.encoding, should_stop)
+            folder.gallery.unlink(missing_ok=True)  # of an earlier end of this run
+            result = index_entries(model, root, entries, folder.gallery, None, observer.encoding, should_stop)
         except I2IError as error:
             observer.note(f"no gallery of the training images was written: {error.message}")
+            return
+        if not result.finished:
+            folder.gallery.unlink(missing_ok=True)
+            observer.note(f"no gallery of the training images was written; make one: i2i index {root} -o FILE")

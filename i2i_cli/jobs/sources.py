@@ -19,7 +19,7 @@ STREAM = Path("-")
 """stdin as a source, stdout as an output."""
 
 BATCH = 32
-"""Images a forward pass, and the most that are in memory at once."""
+"""Images a forward pass; as many more are decoded ahead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ def find_sources(paths: Sequence[Path], recursive: bool) -> list[Source]:
     """
     sources = []
     for path in paths:
-        if path == STREAM or not path.is_dir():
+        if path == STREAM or not _is_folder(path):
             sources.append(Source(path=path))
         elif not recursive:
             raise ConfigError(f"{path} is a folder", "add -r to take all images in it")
@@ -64,6 +64,13 @@ def find_sources(paths: Sequence[Path], recursive: bool) -> list[Source]:
         else:
             raise DataError(f"{path} has no images in it")
     return sources
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, a folder that may not be entered: reading it will say so
+        return False
 
 
 def listed_paths(data: bytes, separator: bytes = b"\n") -> list[Path]:

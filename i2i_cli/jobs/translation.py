@@ -63,7 +63,7 @@ def load(weights: str | Path | None = None, device: str = "auto") -> "Translator
     load_into(model, networks_among(tensors), path)
     try:
         classes = {name: tuple(facts["classes"]) for name, facts in header.classifiers.items()}
-        classifiers = classifiers_among(tensors, classes)
+        classifiers = classifiers_among(tensors, classes, model.kept_codes[0, 0].numel())
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise WeightsError(f"a latent classifier in {path} is damaged ({error})") from error
     return Translator(model.eval().requires_grad_(False), header, path, pick_device(device), classifiers)
@@ -121,7 +121,7 @@ class Translator:
             ConfigError: the weights hold none of that name.
         """
         if labels not in self.classifiers:
-            hint = nearest(labels, self.classifiers) if self.classifiers else "i2i fit-classifier LABELLED_FOLDER"
+            hint = nearest(labels, self.classifiers) if self.classifiers else "fit one: i2i fit-classifier DATA"
             raise ConfigError(f"{self.path} holds no classifier called {labels!r}", hint)
         return self.classifiers[labels]
 

@@ -42,13 +42,14 @@ def networks_among(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def classifiers_among(
-    tensors: Mapping[str, Tensor], classes: Mapping[str, tuple[str, ...]]
+    tensors: Mapping[str, Tensor], classes: Mapping[str, tuple[str, ...]], num_inputs: int
 ) -> dict[str, LatentClassifier]:
     """The classifiers that a weights file holds, by name.
 
     Args:
         tensors: all tensors of the file.
         classes: for each classifier's name its class names, as the header has them.
+        num_inputs: numbers in a domain code.
 
     Raises:
         KeyError, ValueError: a tensor is missing, or does not fit the classes.
@@ -56,7 +57,7 @@ def classifiers_among(
     found = {}
     for name, names in classes.items():
         weight, bias = (tensors[f"{PREFIX}{name}.{key}"] for key in ("weight", "bias"))
-        if weight.ndim != 2 or len(weight) != len(names) or bias.shape != (len(names),):
+        if weight.shape != (len(names), num_inputs) or bias.shape != (len(names),) or len(set(names)) < 2:
             raise ValueError(f"the classifier {name!r} has the shape {tuple(weight.shape)} for {len(names)} classes")
         found[name] = LatentClassifier(names, weight, bias)
     return found

@@ -128,3 +128,30 @@ def test_odd_names_pass_through_real_pipes(here: Path) -> None:
     assert found.returncode == 0, found.stderr
     named = {os.fsencode(json.loads(line)["input"]) for line in found.stdout.splitlines()}
     assert named == {b"odd/" + name for name in odd}
+
+
+def test_a_name_cannot_break_its_line(here: Path) -> None:
+    shutil.copy("query.png", "a\tb\n\x1b[31m.png")
+    (line,) = i2i("classify", "a\tb\n\x1b[31m.png").stdout.splitlines()
+    assert line.split("\t")[0] == r"a\tb\n\x1b[31m.png"
+
+
+def test_spoilt_images_of_a_gallery_are_named_and_end_in_1(here: Path) -> None:
+    (here / "shapes" / "disc" / "00.png").write_text("no")
+    result = i2i("neighbours", "query.png", "--gallery", "shapes", "-k", "1", code=1)
+    assert len(rows(result.stdout)) == 1 and result.stderr.count("00.png") == 1
+    result = i2i("fit-classifier", "shapes", "--labels", "mine", code=1)
+    assert "stored as 'mine'" in result.stderr and result.stderr.count("00.png") == 1
+
+
+def test_what_cannot_be_is_said_before_any_work(here: Path) -> None:
+    assert "--by" in i2i("neighbours", "query.png", "--by", "colour", code=2).stderr
+    assert "no image is written as" in i2i("neighbours", "query.png", "--sheet", "n", code=2).stderr
+    assert "regular expression" in i2i("fit-classifier", "shapes", "--labels", "x", "--group", "(", code=2).stderr
+    assert "'domains' is" in i2i("fit-classifier", "shapes", "--labels", "domains", code=2).stderr
+    assert "stdin can be one thing" in i2i("classify", "-", "--from-file", "-", code=2).stderr
+
+
+def test_approximate_neighbours_are_those_of_an_exact_search_where_there_are_few(here: Path) -> None:
+    words = ["neighbours", "query.png", "--from", "disc", "-k", "5"]
+    assert rows(i2i(*words, "--approximate").stdout)[0][4] == rows(i2i(*words).stdout)[0][4]

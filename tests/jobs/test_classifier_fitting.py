@@ -1,13 +1,10 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.jobs.classifier_fitting import add_classifier, check_target, fit_classifier, fit_on_gallery, score
+from i2i_cli.jobs.classifier_fitting import fit_classifier, fit_on_gallery, score
 from i2i_cli.jobs.gallery import Gallery, GalleryFacts
-from i2i_cli.jobs.translation import load
 from i2i_cli.models.latent_classifier import LatentClassifier
 
 
@@ -50,11 +47,15 @@ def test_scores_are_those_worked_by_hand() -> None:
 
 def gallery(names: list[str]) -> Gallery:
     labels = tuple(sorted({name.split("/")[-2] for name in names}))
+    splits = np.array([{"train": 1, "val": 2}.get(name.split("/")[0], 0) for name in names], np.int8)
     facts = GalleryFacts(model="", root="/data", labels=labels, content_shape=(1, 1, 1))
-    places = np.array([labels.index(name.split("/")[-2]) for name in names], np.int16)
+    places = np.array([labels.index(name.split("/")[-2]) for name in names], np.int32)
     numbers = np.arange(len(names), dtype=np.int64)
     codes = (places[:, None] * 4 + np.random.default_rng(0).normal(size=(len(names), 2))).astype(np.float16)
-    return Gallery(facts=facts, paths=names, labels=places, sizes=numbers, times=numbers, content=codes, domain=codes)
+    return Gallery(
+        facts=facts, paths=names, labels=places, splits=splits, sizes=numbers, times=numbers, content=codes,
+        domain=codes,
+    )  # fmt: skip
 
 
 def test_groups_never_straddle_a_split() -> None:
@@ -75,25 +76,22 @@ def test_split_folders_say_what_is_held_out() -> None:
         fit_on_gallery(gallery([name for name in names if "/a/" in name]), "x")
 
 
-def test_a_classifier_goes_into_the_weights_and_nothing_else_changes(tmp_path: Path, run: Path) -> None:
-    codes, labels = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32), np.arange(40) % 2
-    fitted = fit_classifier("mine", codes, labels, ("no", "yes"), np.arange(40).astype(str))
-    translator = load(run, device="cpu")
-    out = check_target(translator, "mine", tmp_path / "w.safetensors", overwrite=False)
-    add_classifier(run / "model.safetensors", fitted, out)
-    found = load(out, device="cpu")
-    assert found.fingerprint == translator.fingerprint
-    assert set(found.classifiers) == {"domains", "mine"} and found.classifier("mine").classes == ("no", "yes")
-    x = torch.randn(5, 4)
-    assert torch.equal(found.classifier("mine")(x), fitted.classifier(x))
-    assert found.header.classifiers["mine"]["train"]["count"] == 40
+def test_a_small_label_is_not_held_out_whole_and_folds_may_lack_it() -> None:
+    names = [f"{label}/{who}.png" for label, count in (("many", 80), ("few", 2), ("one", 1)) for who in range(count)]
+    fitted = fit_on_gallery(gallery(names), "x", "^(few|one)|[0-9]+")
+    assert fitted.classifier.classes == ("few", "many", "one")
 
 
-def test_a_name_or_a_file_that_is_taken_is_refused(tmp_path: Path, run: Path) -> None:
-    translator = load(run, device="cpu")
-    with pytest.raises(ConfigError, match="'domains' already"):
-        check_target(translator, "domains", None, overwrite=False)
-    (tmp_path / "there.safetensors").touch()
-    with pytest.raises(DataError, match="exists already"):
-        check_target(translator, "mine", tmp_path / "there.safetensors", overwrite=False)
-    assert check_target(translator, "mine", None, overwrite=False) == translator.path
+def test_without_a_test_folder_a_tenth_of_train_is_held_out() -> None:
+    fitted = fit_on_gallery(gallery([f"train/{label}/{i}.png" for label in "ab" for i in range(60)]), "x")
+    assert fitted.held_out is not None and 2 <= fitted.held_out.count <= 30
+
+
+def test_a_label_may_be_called_like_a_split() -> None:
+    names = [f"{label}/{i}.png" for label in ("valid", "invalid") for i in range(40)]
+    assert fit_on_gallery(gallery(names), "x").classifier.classes == ("invalid", "valid")
+
+
+def test_an_area_under_one_label_is_none_and_no_nan() -> None:
+    classifier = LatentClassifier(("a", "b"), torch.tensor([[0.0], [1.0]]), torch.zeros(2))
+    assert score(classifier, np.ones((3, 1), np.float32), np.array([1, 1, 1])).auc is None

@@ -20,7 +20,8 @@ def gallery(root: str = "/photos", names: tuple[str, ...] = ("a/1.png", ODD, "2.
     labels = [("a", "b").index(name[0]) if name[0] in "ab" else UNKNOWN for name in names]
     numbers = np.arange(count, dtype=np.int64)
     return Gallery(
-        facts=facts, paths=list(names), labels=np.array(labels, np.int16), sizes=numbers, times=numbers,
+        facts=facts, paths=list(names), labels=np.array(labels, np.int32), splits=np.zeros(count, np.int8),
+        sizes=numbers, times=numbers,
         content=codes, domain=codes[:, :1],
     )  # fmt: skip
 
@@ -70,8 +71,8 @@ def broken(tmp_path: Path, **changes: np.ndarray) -> Path:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"labels": np.array([0, 1, 7], np.int16)},
-        {"labels": np.array([0], np.int16)},
+        {"labels": np.array([0, 1, 7], np.int32)},
+        {"labels": np.array([0], np.int32)},
         {"path_ends": np.array([3, 2, 9], np.int64)},
         {"path_ends": np.array([3, 6, 10**9], np.int64)},
         {"content": np.zeros((3, 5), np.float16)},

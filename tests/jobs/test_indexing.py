@@ -8,7 +8,8 @@ import pytest
 from i2i_cli.errors import DataError, WeightsError
 from i2i_cli.jobs import indexing
 from i2i_cli.jobs.gallery import open_gallery
-from i2i_cli.jobs.indexing import gallery_of, index_folder, listed
+from i2i_cli.jobs.indexing import gallery_of, index_folder
+from i2i_cli.jobs.listing import listed
 from i2i_cli.jobs.translation import Translator, load
 
 
@@ -74,6 +75,8 @@ def test_a_stopped_index_goes_on(tmp_path: Path, domains: Path, translator: Tran
     assert not stopped.finished and stopped.encoded == 8
     rest = index_folder(translator, domains, out)
     assert (rest.finished, rest.encoded, rest.kept) == (True, 24, 8)
+    index_folder(translator, domains, tmp_path / "g.csv", should_stop=lambda: True)
+    assert not (tmp_path / "g.csv").exists(), "half a table is no table"
     index_folder(translator, domains, tmp_path / "whole.safetensors")
     assert out.read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
 

@@ -86,10 +86,27 @@ def test_bad_queries_keep_their_place(gallery: Gallery, translator: Translator, 
 
 
 def test_without_a_gallery_the_runs_own_or_the_querys_folder_is_searched(run, translator, tmp_path: Path) -> None:
-    assert default_gallery(translator, Path("x.png")) == run / "gallery.safetensors"
+    assert default_gallery(translator, [Source(path=Path("x.png"))]) == run / "gallery.safetensors"
     shutil.copy(run / "model.safetensors", tmp_path / "w.safetensors")
     alone = load(tmp_path / "w.safetensors", device="cpu")
-    assert default_gallery(alone, tmp_path / "photos" / "x.png") == tmp_path / "photos"
-    assert default_gallery(alone, tmp_path / "photos" / "disc" / "x.png") == tmp_path / "photos"
+    photos = tmp_path / "photos"
+    assert default_gallery(alone, [Source(path=STREAM), Source(path=photos / "x.png")]) == photos
+    assert default_gallery(alone, [Source(path=photos / "disc" / "x.png")]) == photos
+    assert default_gallery(alone, [Source(path=photos / "a" / "x.png", below=photos)]) == photos
     with pytest.raises(ConfigError, match="no gallery"):
-        default_gallery(alone, STREAM)
+        default_gallery(alone, [Source(path=STREAM)])
+    shutil.copy(run / "gallery.safetensors", tmp_path)
+    next(alone.model.parameters()).add_(0.1)
+    assert default_gallery(alone, [Source(path=photos / "x.png")]) == photos, (
+        "a gallery of other weights is passed over"
+    )
+
+
+def test_a_link_in_a_gallery_of_links_does_not_find_itself(translator, domains: Path, tmp_path: Path) -> None:
+    (tmp_path / "links").mkdir()
+    for path in (domains / "disc").iterdir():
+        (tmp_path / "links" / path.name).symlink_to(path)
+    gallery, _ = gallery_of(translator, tmp_path / "links")
+    search = NeighbourSearch(translator=translator, gallery=gallery)
+    (answer,) = search.run([Source(path=tmp_path / "links" / "03.png")], 99)
+    assert len(answer.neighbours) == 15

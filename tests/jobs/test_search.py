@@ -1,7 +1,6 @@
 """Exact and approximate search against all cosines at once."""
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from i2i_cli.data.cache import cache_folder
 from i2i_cli.errors import I2IError
-from i2i_cli.jobs import search
+from i2i_cli.jobs import approximate, search
 from i2i_cli.jobs.approximate import ApproximateSearch
 from i2i_cli.jobs.gallery import Gallery, GalleryFacts
 from i2i_cli.jobs.search import ExactSearch, Scope
@@ -23,11 +23,12 @@ def drawn(count: int, size: int = 8) -> tuple[Gallery, Tensor]:
     random = np.random.default_rng(0)
     centres = random.normal(size=(20, size)) * 2
     content = (centres[random.integers(0, 20, count)] + random.normal(size=(count, size))).astype(np.float16)
-    labels = random.integers(-1, 2, count).astype(np.int16)
+    labels = random.integers(-1, 2, count).astype(np.int32)
     facts = GalleryFacts(model="", root="/", labels=("disc", "square"), content_shape=(size, 1, 1))
     numbers = np.arange(count, dtype=np.int64)
     gallery = Gallery(
-        facts=facts, paths=[str(i) for i in numbers], labels=labels, sizes=numbers, times=numbers,
+        facts=facts, paths=[str(i) for i in numbers], labels=labels, splits=np.zeros(count, np.int8),
+        sizes=numbers, times=numbers,
         content=content, domain=content,
     )  # fmt: skip
     return gallery, F.normalize(torch.from_numpy(content).float(), dim=1)
@@ -62,28 +63,38 @@ def test_an_exact_search_is_that_of_all_cosines_at_once(monkeypatch: pytest.Monk
     )
 
 
-def test_an_approximate_search_finds_most_of_it_and_keeps_its_lists(tmp_path: Path) -> None:
+def test_an_approximate_search_finds_most_of_it_and_keeps_its_lists() -> None:
     pytest.importorskip("faiss")
     gallery, units = drawn(4000)
-    path = tmp_path / "g.safetensors"
-    scopes = [
-        Scope(shunned=int(gallery.labels[row]) if gallery.labels[row] >= 0 else -2, own=row) for row in range(200)
-    ]
+    known = np.where(gallery.labels < 0, search.NO_LABEL, gallery.labels)
+    scopes = [Scope(shunned=int(known[row]), own=row) for row in range(200)]
     exact = ExactSearch(gallery, "content", CPU).nearest(units[:200], 5, scopes)
     for _ in range(2):
-        approximate = ApproximateSearch(gallery, "content", path)
-        found = approximate.nearest(units[:200], 5, scopes)
+        found = ApproximateSearch(gallery, "content").nearest(units[:200], 5, scopes)
         hits = [len({row for _, row in a} & {row for _, row in b}) / 5 for a, b in zip(exact, found, strict=True)]
         assert np.mean(hits) > 0.9
         for scope, rows in zip(scopes, found, strict=True):
             assert all(row != scope.own and gallery.labels[row] != scope.shunned for _, row in rows)
-    assert [kept.suffix for kept in tmp_path.iterdir()] == [".faiss"]
-    other, _ = drawn(4001)
-    ApproximateSearch(other, "content", path)
-    assert len(list(tmp_path.iterdir())) == 2, "lists of another gallery are not used"
+    (kept,) = (cache_folder() / "faiss").iterdir()
+    ApproximateSearch(drawn(4001)[0], "content")
+    assert len(list(kept.parent.iterdir())) == 2, "lists of another gallery are not used"
+    for junk in (b"", b"junk" * 9, kept.read_bytes()[:999]):
+        kept.write_bytes(junk)
+        again = ApproximateSearch(gallery, "content").nearest(units[:3], 5, scopes[:3])
+        assert again == found[:3], "damaged lists are built again"
 
 
-def test_without_faiss_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_few_rows_are_in_scope_all_lists_are_visited(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("faiss")
+    monkeypatch.setattr(approximate, "LISTS_VISITED", 1)
+    gallery, units = drawn(4000)
+    gallery.labels[:] = 0
+    gallery.labels[7:4000:500] = 1
+    (found,) = ApproximateSearch(gallery, "content").nearest(units[:1], 8, [Scope(wanted=1)])
+    assert sorted(row for _, row in found) == list(range(7, 4000, 500))
+
+
+def test_without_faiss_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(I2IError, match="needs faiss"):
-        ApproximateSearch(drawn(50)[0], "content", tmp_path / "g.safetensors")
+        ApproximateSearch(drawn(50)[0], "content")

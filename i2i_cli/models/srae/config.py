@@ -79,5 +79,7 @@ class ObjectiveConfig:
             raise ConfigError(f"objective.perceptual_crop = {self.perceptual_crop:g}", "use a share above 0, up to 1")
         if self.critic_steps < 1 or self.critic_width < 1:
             raise ConfigError("objective.critic_steps and objective.critic_width start at 1")
+        if self.contrast_temperature <= 0:
+            raise ConfigError(f"objective.contrast_temperature = {self.contrast_temperature:g} is not above 0")
         if min(asdict(self.weights).values()) < 0:
             raise ConfigError("objective.weights cannot be negative")

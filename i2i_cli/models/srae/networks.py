@@ -143,6 +143,11 @@ class Encoder(nn.Module):
         shared = self.trunk(images)
         return Features(shared if self.edge_trunk is None else self.edge_trunk(images), shared)
 
+    def content_of(self, images: Tensor) -> Gaussian:
+        """mu_c and sigma_c of `images`, where the domain is not asked for."""
+        features = (self.trunk if self.edge_trunk is None else self.edge_trunk)(images)
+        return self.content(Features(features, features))
+
     def content(self, features: Features) -> Gaussian:
         """mu_c and sigma_c, (B, k, a, b)."""
         k = self.config.content_channels

@@ -132,7 +132,7 @@ class SRAEObjective(Objective):
         plain = moved(batch.images, generator, shift=0.04, zoom=0.1, rotate=4)
         styled = restyled(moved(batch.images, generator, shift=0.06, zoom=0.25, rotate=8), generator)
         views = torch.cat([plain, styled]).contiguous(memory_format=torch.channels_last)
-        codes = F.normalize(encoder.content(encoder.features(views)).mean.flatten(1), dim=1)
+        codes = F.normalize(encoder.content_of(views).mean.flatten(1), dim=1)
         first, second = codes.chunk(2)
         return within_domain_contrast(first, second, batch.y, self.config.contrast_temperature)
 
