@@ -24,7 +24,7 @@ def demo(
 ) -> None:
     """See it work on built-in images, offline.
 
-    Trains on characters in four styles for about three minutes, then translates unseen ones.
+    Trains on characters in four styles for three to seven minutes, then translates unseen ones.
     """
     # Late: torch, and rich's bars.
     from i2i_cli.cli.progress import stop_on_signal

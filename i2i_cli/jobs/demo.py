@@ -20,8 +20,8 @@ from i2i_cli.jobs.training import TrainingResult, resume, train
 from i2i_cli.jobs.translation import load
 
 IMAGE_SIZE = 32
-STEPS = 2500
-MINUTES = 2.5
+STEPS = 1700
+MINUTES = 6.0
 NUM_EXAMPLES = 12
 SAMPLES = 6
 

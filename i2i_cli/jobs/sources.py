@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from i2i_cli.data.domains import find_images
 from i2i_cli.data.geometry import Frame, fit
-from i2i_cli.data.images import read_image
+from i2i_cli.data.images import SUFFIXES, read_image
 from i2i_cli.errors import ConfigError, DataError, I2IError
 
 STREAM = Path("-")
@@ -50,12 +50,13 @@ def find_sources(paths: Sequence[Path], recursive: bool) -> list[Source]:
     """The images that `paths` (files, folders, `-`) stand for.
 
     Raises:
-        ConfigError: a folder without `recursive`.
+        ConfigError: a folder without `recursive`, unless it is called like an image.
         DataError: a folder without images.
     """
     sources = []
     for path in paths:
-        if path == STREAM or not _is_folder(path):
+        is_odd_image = not recursive and path.suffix.lower() in SUFFIXES  # one bad name of a glob stops no other
+        if path == STREAM or is_odd_image or not _is_folder(path):
             sources.append(Source(path=path))
         elif not recursive:
             raise ConfigError(f"{path} is a folder", "add -r to take all images in it")

@@ -155,3 +155,12 @@ def test_what_cannot_be_is_said_before_any_work(here: Path) -> None:
 def test_approximate_neighbours_are_those_of_an_exact_search_where_there_are_few(here: Path) -> None:
     words = ["neighbours", "query.png", "--from", "disc", "-k", "5"]
     assert rows(i2i(*words, "--approximate").stdout)[0][4] == rows(i2i(*words).stdout)[0][4]
+
+
+def test_folders_and_fifos_called_like_images_stop_no_other(here: Path) -> None:
+    (here / "folder.png").mkdir()
+    os.mkfifo(here / "fifo.png")
+    result = i2i("classify", "folder.png", "fifo.png", "query.png", "x" * 300 + ".png", code=1)
+    assert [row[0] for row in rows(result.stdout)] == ["query.png"]
+    assert result.stderr.count("folder.png") == result.stderr.count("fifo.png") == 1
+    assert "3 of 4 images failed" in result.stderr
