@@ -1,6 +1,5 @@
 """Cross-domain nearest neighbours by content code (SRAE 4.2)."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -65,7 +64,7 @@ def default_gallery(translator: Translator, sources: Sequence[Source]) -> Path:
     query = next((source for source in sources if source.path != STREAM), None)
     if query is None:
         raise ConfigError("there is no gallery to search", "give a folder of images, or an index: --gallery FOLDER")
-    folder = query.below or Path(os.path.abspath(query.path)).parent  # noqa: PTH100  # resolve() would follow links
+    folder = query.below or query.path.absolute().parent
     return folder.parent if folder.name in translator.domains else folder
 
 
