@@ -54,11 +54,8 @@ class ApproximateSearch:
             return None
         try:
             index: Any = self._faiss.read_index(str(self.path))
-            is_ours = (index.ntotal, index.d, index.nlist > 0) == (
-                len(self.gallery),
-                self._vectors(slice(0, 1)).shape[1],
-                True,
-            )
+            size = self._vectors(slice(0, 1)).shape[1]
+            is_ours = index.ntotal == len(self.gallery) and index.d == size and index.nlist > 0
         except (RuntimeError, AttributeError):
             return None
         return index if is_ours else None

@@ -105,8 +105,10 @@ def _held_out(gallery: Gallery, rows: NDArray[np.int64], groups: NDArray) -> NDA
         own = gallery.labels[rows] == label
         if by_hash[own].all():
             by_hash &= ~np.isin(groups, groups[own])
-    has_test_folder = bool((splits == HELD_OUT).any())
-    return np.where(splits == HELD_OUT, True, by_hash & ((splits == UNDECIDED) | ~np.bool_(has_test_folder)))
+    held_out = splits == HELD_OUT
+    if held_out.any():
+        by_hash &= splits == UNDECIDED  # what lies below train/ is trained on
+    return held_out | by_hash
 
 
 def score_if_any(fitted: FittedClassifier, codes: NDArray[np.float32], labels: NDArray[np.int64]) -> FittedClassifier:

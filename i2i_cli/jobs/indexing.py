@@ -13,14 +13,7 @@ from numpy.typing import NDArray
 from i2i_cli.data.cache import Progress, cache_folder
 from i2i_cli.errors import DataError, WeightsError
 from i2i_cli.jobs.codes import flat_codes
-from i2i_cli.jobs.gallery import (
-    SUFFIX,
-    UNKNOWN,
-    Gallery,
-    GalleryFacts,
-    open_gallery,
-    save_gallery,
-)
+from i2i_cli.jobs.gallery import SUFFIX, UNKNOWN, Gallery, GalleryFacts, open_gallery, save_gallery
 from i2i_cli.jobs.listing import Entry, listed
 from i2i_cli.jobs.sources import Failure, Loaded, Source, load_batches
 from i2i_cli.jobs.translation import Translator
@@ -39,7 +32,6 @@ class IndexResult:
         finished: False if it was stopped; the next call goes on.
     """
 
-    path: Path
     encoded: int
     kept: int
     removed: int
@@ -104,9 +96,7 @@ def index_entries(
     Raises:
         DataError: not one image can be read, or `out` cannot be written.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(out.parent, os.W_OK):
-        raise DataError(f"cannot write {out}: no right to write in {out.parent}", "give another -o")
+    _check_writable(out)
     kept = _unchanged(entries, earlier)
     waiting = [found for found in entries if found.path not in kept]
     rows = _Rows(translator, root, earlier, kept)
@@ -135,13 +125,22 @@ def index_entries(
     if len(gallery) and (finished or out.suffix.lower() == SUFFIX):
         save_gallery(out, gallery)
     return IndexResult(
-        path=out,
         encoded=len(gallery) - len(kept),
         kept=len(kept),
         removed=0 if earlier is None else len(earlier.rows_by_path.keys() - {found.path for found in entries}),
         failures=tuple(failures),
         finished=finished,
     )
+
+
+def _check_writable(out: Path) -> None:
+    """Find out before hours of encoding, not after."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot write {out}: {error.strerror or error}", "write elsewhere") from error
+    if not os.access(out.parent, os.W_OK):
+        raise DataError(f"cannot write {out}: no right to write in {out.parent}", "write elsewhere")
 
 
 def gallery_of(

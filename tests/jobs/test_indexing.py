@@ -140,3 +140,13 @@ def test_half_precision_codes_are_those_of_the_model(domains: Path, translator: 
     codes = translator.encode([fit(read_image(gallery.path(5)), 32)[0]])
     assert np.allclose(gallery.content[5], codes.content.flatten().numpy(), atol=5e-3)
     assert np.allclose(gallery.domain[5], codes.domain.flatten().numpy(), atol=5e-3)
+
+
+def test_a_place_that_cannot_be_written_is_found_out_before_any_work(tmp_path: Path, domains: Path, translator) -> None:
+    (tmp_path / "file").touch()
+    seen: list[int] = []
+    with pytest.raises(DataError, match="cannot write"):
+        index_folder(
+            translator, domains, tmp_path / "file" / "g.safetensors", report=lambda done, total: seen.append(done)
+        )
+    assert not seen
