@@ -18,6 +18,16 @@ TINY = {
 """Settings of a model that trains in a second."""
 
 
+TINY_DUAL = {
+    "family": "dual",
+    "data": {"image_size": 32},
+    "networks": {"inputs": ("grey_disc", "red_square"), "outputs": ("red_disc", "grey_square"), "width": 0.0625},
+    "objective": {"critic_width": 0.0625, "pretraining_steps": 4, "r1_every": 2},
+    "training": {"steps": 8, "batch_size": 8, "precision": "fp32", "device": "cpu"},
+}
+"""The same of the dual family, of `draw_factor_domains`."""
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("I2I_CACHE", str(tmp_path / ".cache"))
@@ -51,6 +61,22 @@ def draw_domains(root: Path, count: int = 16) -> Path:
     return root
 
 
+def draw_factor_domains(root: Path, count: int = 16) -> Path:
+    """`root/{grey,red}_{disc,square}/NN.png`: two things in two colours, the same names in all."""
+    for shape in ("disc", "square"):
+        for name, colour in {"grey": (90, 90, 90), "red": (200, 40, 40)}.items():
+            (root / f"{name}_{shape}").mkdir(parents=True)
+            for place in range(count):
+                draw_image(shape, colour, place).save(root / f"{name}_{shape}" / f"{place:02d}.png")
+    return root
+
+
+@pytest.fixture
+def factors(tmp_path: Path) -> Path:
+    """A fresh data set of two things in two colours."""
+    return draw_factor_domains(tmp_path / "factors")
+
+
 @pytest.fixture
 def tiny(domains: Path) -> dict[str, Any]:
     """Settings of a model of `domains` that trains in a second."""
@@ -63,18 +89,30 @@ def domains(tmp_path: Path) -> Path:
     return draw_domains(tmp_path / "shapes")
 
 
-@pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run of a tiny model; not to be changed."""
+def finished_run(root: Path, settings: dict[str, Any]) -> Path:
+    """The run folder of a training on `root`, beside it."""
     from i2i_cli.jobs.run_config import run_config
     from i2i_cli.jobs.training import train
 
-    folder = tmp_path_factory.mktemp("trained")
-    root = draw_domains(folder / "shapes")
+    folder = root.parent / "runs" / root.name
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("I2I_CACHE", str(folder / "cache"))
-        train(run_config({**TINY, "data": {"root": str(root), "image_size": 32}}), folder / "runs" / "shapes")
-    return folder / "runs" / "shapes"
+        patch.setenv("I2I_CACHE", str(root.parent / "cache"))
+        train(run_config({**settings, "data": {"root": str(root), "image_size": 32}}), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of a tiny model; not to be changed."""
+    folder = tmp_path_factory.mktemp("trained")
+    return finished_run(draw_domains(folder / "shapes"), TINY)
+
+
+@pytest.fixture(scope="session")
+def dual_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of a tiny dual model; not to be changed."""
+    folder = tmp_path_factory.mktemp("dual")
+    return finished_run(draw_factor_domains(folder / "factors"), TINY_DUAL)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from i2i_cli.cli import app
 from i2i_cli.engine.checkpoint import load_tensors, save_tensors
 from i2i_cli.engine.header import read_header
 from i2i_cli.models import FAMILIES
+from i2i_cli.models.dual import config as dual_config
 from i2i_cli.models.srae import config
 
 ROOT = Path(i2i_cli.__file__).parents[1]
@@ -23,8 +24,8 @@ COMMANDS = [line.removeprefix("$ ") for line in README.splitlines() if line.star
 
 
 @pytest.fixture
-def here(tmp_path: Path, demo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder after `i2i demo`, with an image and a run called `faces` of domains that include `anime`."""
+def here(tmp_path: Path, demo: Path, dual_run: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder after `i2i demo`, with images, a run `faces` that knows `anime`, and a dual run `edges`."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(demo, tmp_path / "demo")
     shutil.copy(demo / "glyphs" / "test" / "filled" / "U+0046.png", tmp_path / "img.png")
@@ -32,6 +33,13 @@ def here(tmp_path: Path, demo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     renamed = replace(header, domains=("anime", "human", "pixel", "serif"))
     tensors = load_tensors(demo / "run" / "model.safetensors")
     save_tensors(tmp_path / "runs" / "faces" / "model.safetensors", tensors, renamed.to_metadata())
+    shutil.copy(photo, tmp_path / "sketch.png")
+    shutil.copy(photo, tmp_path / "shoe.png")
+    metadata = str(read_header(dual_run / "model.safetensors").to_metadata()["i2i"])
+    for ours, theirs in (("grey_", "sketch_"), ("red_", "photo_"), ("_disc", "_bag"), ("_square", "_shoe")):
+        metadata = metadata.replace(ours, theirs)
+    edges = load_tensors(dual_run / "model.safetensors")
+    save_tensors(tmp_path / "runs" / "edges" / "model.safetensors", edges, {"i2i": metadata})
     return tmp_path
 
 
@@ -69,4 +77,6 @@ def test_every_deviation_marked_in_the_code_is_listed() -> None:
         assert f"`{path.relative_to(ROOT / 'i2i_cli')}`" in table, path
     for name in ("pixel", "kl", "content_consistency", "domain_consistency", "adversarial", "image_critic", "r1"):
         assert hasattr(config.Weights(), name) and f"`{name}`" in table
+    for name in ("identity", "cycle", "r1"):
+        assert hasattr(dual_config.Weights(), name) and f"`{name}`" in table
     assert all(family in README for family in FAMILIES)

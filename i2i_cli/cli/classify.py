@@ -8,6 +8,7 @@ from i2i_cli.cli.app import app
 from i2i_cli.cli.options import (
     DeviceOpt,
     FileListOpt,
+    FromOpt,
     ImagesArg,
     JsonOpt,
     NulOpt,
@@ -33,6 +34,7 @@ def classify(
     labels: Annotated[
         str, typer.Option("--labels", metavar="NAME", help="The classifier; domains tells the model's own domains.")
     ] = "domains",
+    own: FromOpt = None,
     recursive: RecursiveOpt = False,
     file_list: FileListOpt = None,
     nul: NulOpt = False,
@@ -50,7 +52,7 @@ def classify(
     sources = sources_of(images, recursive, file_list, nul)
     translator = open_translator(weights, device)
     num_failed = 0
-    for found in classify_files(translator, sources, labels, read_stdin):
+    for found in classify_files(translator, sources, labels, own, read_stdin):
         if found.note:
             say(f"{found.source}: {found.note}")
         if found.error is not None:

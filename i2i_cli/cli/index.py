@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from i2i_cli.cli.app import app
-from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, WeightsOpt, open_translator
+from i2i_cli.cli.options import DeviceOpt, ForceOpt, FromOpt, JsonOpt, WeightsOpt, open_translator
 from i2i_cli.cli.report import print_error, print_result, say
 from i2i_cli.errors import ConfigError
 
@@ -29,6 +29,7 @@ def index(
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="FILE", help=".safetensors, .npz or .csv.", show_default=False)
     ],
+    own: FromOpt = None,
     merge: Annotated[bool, typer.Option("--merge", help="Join galleries of the same weights.")] = False,
     force: ForceOpt = False,
     weights: WeightsOpt = None,
@@ -54,7 +55,9 @@ def index(
 
     translator = open_translator(weights, device)
     with stop_on_signal() as signal, progress("encoding") as report:
-        result = index_folder(translator, paths[0], out, overwrite=force, report=report, should_stop=signal.received)
+        result = index_folder(
+            translator, paths[0], out, own=own, overwrite=force, report=report, should_stop=signal.received
+        )
     for failure in result.failures:
         print_error(failure.error)
     say(f"{result.encoded} encoded, {result.kept} unchanged, {result.removed} gone, {len(result.failures)} unreadable")

@@ -11,6 +11,7 @@ from i2i_cli.cli.options import (
     DeviceOpt,
     FileListOpt,
     ForceOpt,
+    FromOpt,
     ImagesArg,
     JsonOpt,
     NulOpt,
@@ -51,13 +52,7 @@ def neighbours(
             autocompletion=complete_domain,
         ),
     ] = None,
-    own: Annotated[
-        str | None,
-        typer.Option(
-            "--from", metavar="DOMAIN", help="The queries' own domain.", show_default="their folder's, else predicted",
-            autocompletion=complete_domain,
-        ),
-    ] = None,
+    own: FromOpt = None,
     gallery: Annotated[
         Path | None,
         typer.Option(

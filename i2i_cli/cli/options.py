@@ -52,6 +52,16 @@ NulOpt = Annotated[
     bool, typer.Option("-0", "--null", help="The paths in --from-file end with NUL, as of find -print0.")
 ]
 DeviceOpt = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
+FromOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="DOMAIN",
+        help="The images' own domain.",
+        show_default="their folder's, else predicted",
+        autocompletion=complete_domain,
+    ),
+]
 SeedOpt = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
 JsonOpt = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 ForceOpt = Annotated[bool, typer.Option("--force", help="Overwrite outputs that are there.")]

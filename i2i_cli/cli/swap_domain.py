@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from i2i_cli.cli.app import app
-from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, WeightsOpt, open_translator
+from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, WeightsOpt, complete_domain, open_translator
 from i2i_cli.cli.report import print_result
+from i2i_cli.errors import ConfigError
 
 EXAMPLES = """Examples:
 
@@ -21,6 +22,13 @@ EXAMPLES = """Examples:
 def swap_domain(
     a: Annotated[Path, typer.Argument(metavar="A", help="An image.", show_default=False)],
     b: Annotated[Path, typer.Argument(metavar="B", help="An image of another domain.", show_default=False)],
+    own: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from", metavar="DOMAIN", help="Domain of A, then again of B, where the model needs them.",
+            show_default="their folders', else predicted", autocompletion=complete_domain,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="FOLDER", help="Folder for the two results.", show_default=False),
@@ -32,7 +40,7 @@ def swap_domain(
     weights: WeightsOpt = None,
     device: DeviceOpt = "auto",
     as_json: JsonOpt = False,
-) -> None:
+) -> None:  # fmt: skip
     """Exchange the domain codes of two images.
 
     A as B's domain shows it, and B as A's does.
@@ -40,7 +48,12 @@ def swap_domain(
     # Late: torch.
     from i2i_cli.jobs.swapping import plan_swap, swap_files
 
-    plan = plan_swap(a, b, out, sheet, overwrite=force)
+    if own is not None and len(own) != 2:
+        raise ConfigError(f"--from is given {len(own)} times, not twice", "give A's domain, then B's")
+    sources = (own[0], own[1]) if own else (None, None)
+    plan = plan_swap(a, b, out, sheet, sources=sources, overwrite=force)
     translator = open_translator(weights, device)
+    for domain in own or []:
+        translator.label_of(domain)
     for path in swap_files(translator, plan):
         print_result({"a": str(a), "b": str(b), "output": str(path)}, str(path), as_json)

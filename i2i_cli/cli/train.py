@@ -17,6 +17,7 @@ EXAMPLES = """Examples:
   i2i train --resume runs/faces                     go on, exactly where it stopped
   i2i train --resume runs/faces --steps 40000       ... and further than planned
   i2i train DATA --recipe paper                     the plain paper
+  i2i train DATA --family dual --inputs sketch_bag,photo_shoe --outputs photo_bag,sketch_shoe
   i2i train DATA --set objective.weights.kl=0       any setting of runs/NAME/config.toml
 """
 
@@ -33,17 +34,35 @@ def _settings(**flags: Any) -> dict[str, Any]:
     return tables
 
 
+def _names(text: str | None) -> list[str] | None:
+    """Domain names between commas."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
 @app.command(epilog=EXAMPLES)
 def train(
     data: Annotated[
         Path | None,
         typer.Argument(
             metavar="[DATA]",
-            help="A folder with one folder of images a domain. Without: the built-in glyphs.",
+            help="A folder with one folder of images a domain. Without: built-in glyphs.",
             show_default=False,
         ),
     ] = None,
-    family: Annotated[Text, typer.Option("--family", help="The method: srae.", show_default="srae")] = None,
+    family: Annotated[Text, typer.Option("--family", help="The method: srae, or dual.", show_default="srae")] = None,
+    inputs: Annotated[
+        Text,
+        typer.Option("--inputs", metavar="A,B", help="Of dual: two domains, of different things.", show_default=False),
+    ] = None,
+    outputs: Annotated[
+        Text,
+        typer.Option(
+            "--outputs",
+            metavar="C,D",
+            help="Of dual: what they become; C shows what A shows, D what B.",
+            show_default=False,
+        ),
+    ] = None,
     name: Annotated[
         Text, typer.Option("--name", help="The run goes to ./runs/NAME.", show_default="after DATA")
     ] = None,
@@ -54,7 +73,9 @@ def train(
     image_size: Annotated[
         int | None, typer.Option("--image-size", help="32, 64, 128 or 256 pixels.", show_default="64")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Images a step.", show_default="32")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", help="Images a step.", show_default="32; dual: 16")
+    ] = None,
     flip: Annotated[
         bool | None,
         typer.Option(
@@ -82,7 +103,9 @@ def train(
     recipe: Annotated[
         Text,
         typer.Option(
-            "--recipe", help="default, paper (nothing else), neighbours or classification.", show_default="default"
+            "--recipe",
+            help="default, or paper (nothing else); of srae also neighbours and classification.",
+            show_default="default",
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of every random draw.", show_default="0")] = None,
@@ -109,12 +132,13 @@ def train(
     """
     flags = _settings(
         family=family, recipe=recipe, seed=seed,
+        networks__inputs=_names(inputs), networks__outputs=_names(outputs),
         data__root=str(data) if data else None, data__image_size=image_size, data__flip=flip, data__pairs=pairs,
         objective__perceptual=perceptual,
         training__steps=0 if minutes is not None and steps is None else steps, training__minutes=minutes,
         training__batch_size=batch_size, training__device=device, training__precision=precision,
     )  # fmt: skip
-    if resume is not None and (data or init or config or name or recipe or family):
+    if resume is not None and (data or init or config or name or recipe or family or inputs or outputs):
         raise ConfigError(
             "--resume goes on with a run as it is", "give no DATA, --name, --config, --recipe or --init with it"
         )

@@ -75,11 +75,14 @@ class TrainingView(Observer):
         self._show("training", share, detail if self._live else f"{detail}, {losses}")
 
     def scored(self, step: int, figures: "HeldOutFigures") -> None:
-        self._print(
-            f"step {step}, held out: reconstruction L1 {figures.reconstruction_l1:.3f}, "
-            f"taken for the target {figures.mean_judged:.1%} (worst pair {min(figures.judged.values()):.1%}), "
-            f"Frechet {figures.mean_frechet:.2f}, domain read from content {figures.leak_means:.2f}"
-        )
+        rebuilt, leak = figures.reconstruction_l1, figures.leak_means
+        parts = [
+            "" if rebuilt is None else f"reconstruction L1 {rebuilt:.3f}",
+            f"taken for the target {figures.mean_judged:.1%} (worst pair {min(figures.judged.values()):.1%})",
+            f"Frechet {figures.mean_frechet:.2f}",
+            "" if leak is None else f"domain read from content {leak:.2f}",
+        ]
+        self._print(f"step {step}, held out: {', '.join(part for part in parts if part)}")
 
     def _count(self, name: str, done: int, total: int) -> None:
         self._show(name, done / total, f"{done} of {total} images")

@@ -10,6 +10,7 @@ from i2i_cli.cli.options import (
     DeviceOpt,
     FileListOpt,
     ForceOpt,
+    FromOpt,
     ImagesArg,
     JsonOpt,
     NulOpt,
@@ -33,6 +34,7 @@ EXAMPLES = """Examples:
   i2i translate photos/ -r --to anime -o out/          a folder, mirrored below out/
   i2i translate img.png --to anime --samples 5         img-anime-1.png ... img-anime-5.png
   i2i translate img.png --like drawing.png -o new.png  in the domain that an image shows
+  i2i translate bag.png --from sketch_bag --to photo_bag --like shoe.png   a dual model
   curl -s URL | i2i translate - --to anime | display   in a pipe
 """
 
@@ -46,6 +48,7 @@ def translate(
             "--to", metavar="DOMAIN", help="Domain to translate to; may be repeated.", autocompletion=complete_domain
         ),
     ] = None,
+    own: FromOpt = None,
     like: Annotated[
         Path | None,
         typer.Option("--like", metavar="REF", help="Take the domain code from this image.", show_default=False),
@@ -92,7 +95,7 @@ def translate(
 
     sources = sources_of(images, recursive, file_list, nul)
     translator = open_translator(weights, device)
-    for domain in to or []:
+    for domain in [*(to or []), *([own] if own is not None else [])]:
         translator.label_of(domain)
     if like is not None:
         targets = [translator.like(like, to[0] if to else None)]
@@ -106,6 +109,7 @@ def translate(
     job = FileTranslation(
         translator=translator,
         targets=targets,
+        own=own,
         strength=strength,
         at_model_size=size == "model",
         overwrite=force,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from i2i_cli.data.cache import PackedImages, Progress, packed
-from i2i_cli.data.domains import Item, scan
+from i2i_cli.data.domains import DomainFolder, Item, scan
 from i2i_cli.errors import DataError
 
 
@@ -55,12 +55,17 @@ class Dataset:
 
 
 def open_dataset(root: Path, image_size: int, report: Progress | None = None) -> Dataset:
-    """Find, decode and split the images below `root`.
+    """Find, decode and split the images below `root`. Raises as `scan` and `decoded` do."""
+    return decoded(scan(root), image_size, report)
+
+
+def decoded(found: DomainFolder, image_size: int, report: Progress | None = None) -> Dataset:
+    """The images of `found`, decoded.
 
     Raises:
-        DataError: no domains, or a domain without a single readable training image.
+        DataError: a domain without a single readable training image.
     """
-    found = scan(root)
+    root = found.root
     listed = [*found.train, *found.test]
     images = packed(listed, root, image_size, report)
     items = [listed[index] for index in images.indices]

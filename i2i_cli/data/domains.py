@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,8 +63,14 @@ def _looks_like_image(name: str) -> bool:
     return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
 
 
-def scan(root: Path) -> DomainFolder:
+Choose = Callable[[tuple[str, ...]], tuple[str, ...]]
+
+
+def scan(root: Path, choose: Choose = lambda found: found) -> DomainFolder:
     """Find the domains below `root`, with `train/` and `test/` above them or without.
+
+    Args:
+        choose: of the domains that are there, those to take, in order; it may raise what it likes.
 
     Raises:
         DataError: no such folder, fewer than two domains, or a domain without images.
@@ -72,7 +79,7 @@ def scan(root: Path) -> DomainFolder:
         raise DataError(f"{root}: no such folder", "give the folder that holds one folder of images a domain")
     train_root = _first_folder(root, (TRAIN,))
     test_root = _first_folder(root, TESTS) if train_root else None
-    domains = _domain_names(train_root or root)
+    domains = choose(_domain_names(train_root or root))
     items = [item for label, domain in enumerate(domains) for item in _items((train_root or root) / domain, label)]
     if test_root is not None:
         train = items

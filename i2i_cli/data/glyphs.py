@@ -53,6 +53,10 @@ def draw_factors(root: Path) -> None:
     _draw_once(root, lambda folder: _draw_factors(folder))
 
 
+SAMPLE_SETS: dict[str, Callable[[Path], None]] = {"styles": draw_styles, "factors": draw_factors}
+"""Name -> what draws that set into a folder."""
+
+
 def characters() -> list[str]:
     """Letters and digits that both typefaces have, without twins such as Latin A and Greek Alpha."""
     shared = set(FT2Font(_font_path(_SANS)).get_charmap()) & set(FT2Font(_font_path(_SERIF)).get_charmap())

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from i2i_cli.errors import I2IError
+from i2i_cli.jobs.codes import sources_of
 from i2i_cli.jobs.sources import Failure, Loaded, Source, load_batches
 from i2i_cli.jobs.translation import DOMAINS, Translator
 
@@ -28,18 +27,21 @@ class Classified:
 
 
 def classify_files(
-    translator: Translator, sources: Sequence[Source], labels: str = DOMAINS, read_stdin: Callable[[], bytes] = bytes
+    translator: Translator,
+    sources: Sequence[Source],
+    labels: str = DOMAINS,
+    own: str | None = None,
+    read_stdin: Callable[[], bytes] = bytes,
 ) -> Iterator[Classified]:
-    """Each image's class, in order, by the classifier called `labels`.
+    """Each image's class, in order, by the classifier called `labels`; `own` is the domain of all images, if known.
 
     Raises:
-        ConfigError: the weights hold no such classifier.
+        ConfigError: the weights hold no such classifier, or no such domain.
     """
     classifier = translator.classifier(labels)
     for batch in load_batches(sources, translator.image_size, read_stdin):
         loaded = [item for item in batch if isinstance(item, Loaded)]
-        domain = translator.encode([item.square for item in loaded]).domain if loaded else torch.empty(0)
-        found = iter(classifier(domain).tolist() if loaded else [])
+        found = iter(_probabilities(translator, loaded, labels, own) if loaded else [])
         for item in batch:
             if isinstance(item, Failure):
                 yield Classified(source=item.source.path, probabilities={}, error=item.error)
@@ -47,3 +49,8 @@ def classify_files(
                 shares = dict(zip(classifier.classes, next(found), strict=True))
                 label = max(shares, key=lambda name: shares[name])
                 yield Classified(source=item.source.path, label=label, probabilities=shares, note=item.note)
+
+
+def _probabilities(translator: Translator, loaded: Sequence[Loaded], labels: str, own: str | None) -> list[list[float]]:
+    domains = None if labels == DOMAINS else sources_of(translator, loaded, own)
+    return translator.probabilities([item.square for item in loaded], labels, domains).tolist()

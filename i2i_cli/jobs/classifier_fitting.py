@@ -16,6 +16,9 @@ from i2i_cli.jobs.gallery import HELD_OUT, UNDECIDED, UNKNOWN, Gallery
 from i2i_cli.models.latent_classifier import LatentClassifier
 
 NUM_FOLDS = 5
+NUM_COMPONENTS = 128
+"""Longer codes are first projected onto as many of their principal components."""
+
 STRENGTHS = tuple(10.0**power for power in range(-4, 3))
 """Inverse strengths of the L2 regularisation to choose from."""
 
@@ -142,13 +145,16 @@ def fit_classifier(
 ) -> FittedClassifier:
     """Logistic regression on standardised codes (n, j), all classes weighing alike.
 
-    The regularisation is the one with the least log loss over folds that split no group.
+    The regularisation is the one with the least log loss over folds that split no group. What it
+    is fitted on are the codes' principal components, where there are more numbers than those.
     """
     # Late: scikit-learn takes longer to import than a model to load.
     from sklearn.model_selection import StratifiedGroupKFold
 
     mean, scale = codes.mean(0), codes.std(0) + 1e-6
     units = (codes - mean) / scale
+    basis = _principal_components(units)
+    units = units @ basis.T
     smallest = min(len(set(groups[labels == label])) for label in range(len(classes)))
     num_folds = min(NUM_FOLDS, smallest)
     strength, scores = 0.01, tuple[Score, ...]()
@@ -162,10 +168,22 @@ def fit_classifier(
         if splits:
             strength, scores = _choose_strength(units, labels, classes, splits)
     weight, bias = _regression(units, labels, strength)
+    weight = weight @ basis
     weight, bias = weight / scale, bias - weight @ (mean / scale)
     classifier = LatentClassifier(classes, torch.from_numpy(weight), torch.from_numpy(bias))
     train = score(classifier, codes, labels)
     return FittedClassifier(name=name, classifier=classifier, strength=strength, folds=scores, train=train)
+
+
+def _principal_components(units: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Directions (p, j) that units (n, j) vary in most, scaled to a variance of 1; all, where they are few."""
+    if units.shape[1] <= NUM_COMPONENTS:
+        return np.eye(units.shape[1], dtype=np.float32)
+    from sklearn.decomposition import PCA
+
+    count = min(NUM_COMPONENTS, len(units))
+    found = PCA(count, svd_solver="randomized", random_state=0).fit(units)
+    return found.components_ / np.sqrt(found.explained_variance_ + 1e-6)[:, None].astype(np.float32)
 
 
 def _choose_strength(

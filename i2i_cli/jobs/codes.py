@@ -8,8 +8,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from i2i_cli.jobs.sources import Loaded
+from i2i_cli.jobs.sources import STREAM, Loaded
 from i2i_cli.jobs.translation import Translator
+
+FlatCodes = tuple[NDArray[np.float16], NDArray[np.float16]]
+"""(content, domain) of an image, flattened, in half precision."""
 
 BY = ("content", "domain", "both")
 """Which code is compared."""
@@ -26,14 +29,18 @@ def features(by: str, content: NDArray[np.float16], domain: NDArray[np.float16],
     return torch.cat(units, dim=1) / len(units) ** 0.5
 
 
-def flat_codes(
-    translator: Translator, loaded: Sequence[Loaded]
-) -> list[tuple[NDArray[np.float16], NDArray[np.float16]]]:
-    """(content, domain) of each image, flattened, in half precision."""
+def sources_of(translator: Translator, loaded: Sequence[Loaded], own: str | None = None) -> list[str] | None:
+    """The domain of each image, where codes need it: `own`, or else its folder's, or else as it is classified."""
+    paths = [item.source.path for item in loaded]
+    known = [own or (None if path == STREAM else translator.folder_domain(path)) for path in paths]
+    return translator.sources_of([item.square for item in loaded], known)
+
+
+def flat_codes(translator: Translator, loaded: Sequence[Loaded], sources: Sequence[str] | None) -> list[FlatCodes]:
+    """The codes of each image; `sources` as `sources_of` gives them."""
     if not loaded:
         return []
-    codes = translator.encode([item.square for item in loaded])
-    content, domain = (_half(code) for code in codes)
+    content, domain = (_half(code) for code in translator.encode([item.square for item in loaded], sources))
     return list(zip(content, domain, strict=True))
 
 

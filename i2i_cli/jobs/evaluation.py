@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import permutations
 from typing import Any
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import Dataset
-from i2i_cli.models.family import TranslationModel
+from i2i_cli.models.family import Batch, TranslationModel
 from i2i_cli.models.probes import Judge, as_judged, balanced_accuracy, code_probe, fit, frechet_distance
 
 TRAIN_LIMIT = 1000
@@ -25,9 +24,11 @@ class HeldOutFigures:
 
     Args:
         held_out: False where a domain has too few test images: then all figures are of training images.
-        reconstruction_l1: mean absolute error of reconstructions, images in [-1, 1].
+        reconstruction_l1: mean absolute error of reconstructions, images in [-1, 1]. None, like
+            `frechet_reconstruction`, where the model was not trained to rebuild an image from its own codes.
         leak_means, leak_noisy: balanced accuracy of a fresh MLP that reads the domain from the
             content codes, without and with the training's noise. Chance is 1 / number of domains.
+            None where the content code is the whole code, which is to tell the domain.
         judged: "a->b" -> share of translations that a classifier of real images takes for b.
         judge_accuracy: that classifier's balanced accuracy on real held-out images.
         frechet: "a->b" -> Frechet distance on the classifier's features between translations and
@@ -38,13 +39,13 @@ class HeldOutFigures:
     """
 
     held_out: bool
-    reconstruction_l1: float
-    leak_means: float
-    leak_noisy: float
+    reconstruction_l1: float | None
+    leak_means: float | None
+    leak_noisy: float | None
     judged: dict[str, float]
     judge_accuracy: float
     frechet: dict[str, float]
-    frechet_reconstruction: float
+    frechet_reconstruction: float | None
     pair_l1: dict[str, float]
 
     @property
@@ -82,11 +83,14 @@ class HeldOutScorer:
     Where a domain has fewer than three test images, `held_out` is False and training images serve.
     """
 
-    def __init__(self, dataset: Dataset, device: torch.device, seed: int, use_pairs: bool) -> None:
+    def __init__(
+        self, dataset: Dataset, device: torch.device, seed: int, use_pairs: bool, rebuilds: bool = True
+    ) -> None:
         self.dataset = dataset
         self.device = device
         self.seed = seed
         self.use_pairs = use_pairs
+        self.rebuilds = rebuilds
         self.held_out = _covers(dataset, dataset.test)
         split = dataset.test if self.held_out else dataset.train
         self._test_rows = self._spread(split, TEST_LIMIT)
@@ -99,8 +103,12 @@ class HeldOutScorer:
         return torch.cat([self.dataset.rows(split, label, limit) for label in range(len(self.dataset.domains))])
 
     def _images(self, rows: Tensor) -> Iterator[Tensor]:
+        return (batch.images for batch in self._batches(rows))
+
+    def _batches(self, rows: Tensor) -> Iterator[Batch]:
         for chunk in rows.split(_CHUNK):
-            yield to_model_range(self.dataset.images.crops(chunk), self.device)
+            images = to_model_range(self.dataset.images.crops(chunk), self.device)
+            yield Batch(images, self.dataset.labels[chunk].to(self.device))
 
     def _fit_judge(self) -> Judge:
         with torch.random.fork_rng(devices=[]):
@@ -116,31 +124,34 @@ class HeldOutScorer:
         """All figures of `model`, which must have its domain codes kept."""
         generator = torch.Generator(self.device).manual_seed(self.seed)
         real = self._features(self._images(self._test_rows))
-        error, restored = 0.0, []
         with autocast:
-            for images in self._images(self._test_rows):
-                reconstruction = model.decode(*model.encode(images))
-                error += float((reconstruction - images).abs().mean((1, 2, 3)).sum())
-                restored.append(self._judge.features(reconstruction))
+            error, floor = self._reconstruction(model, real) if self.rebuilds else (None, None)
             judged, frechet = self._translations(model, real, generator)
-            leak_means, leak_noisy = (self._leak(model, generator, noisy) for noisy in (False, True))
+            splits = model.splits_codes
+            leak_means, leak_noisy = (self._leak(model, generator, x) if splits else None for x in (False, True))
             pair_l1 = self._pair_l1(model) if self.use_pairs else {}
-        logits = self._judge.classify(real)
-        floor = [
-            frechet_distance(torch.cat(restored)[self._of(label)], real[self._of(label)])
-            for label in range(len(self.dataset.domains))
-        ]
         return HeldOutFigures(
             held_out=self.held_out,
-            reconstruction_l1=error / len(self._test_rows),
+            reconstruction_l1=error,
             leak_means=leak_means,
             leak_noisy=leak_noisy,
             judged=judged,
-            judge_accuracy=balanced_accuracy(logits, self._test_labels),
+            judge_accuracy=balanced_accuracy(self._judge.classify(real), self._test_labels),
             frechet=frechet,
-            frechet_reconstruction=sum(floor) / len(floor),
+            frechet_reconstruction=floor,
             pair_l1=pair_l1,
         )
+
+    def _reconstruction(self, model: TranslationModel, real: Tensor) -> tuple[float, float]:
+        """Error of reconstructions, and their Frechet distance to the real images, mean over domains."""
+        error, restored = 0.0, []
+        for images, y in self._batches(self._test_rows):
+            reconstruction = model.decode(*model.encode(images, y))
+            error += float((reconstruction - images).abs().mean((1, 2, 3)).sum())
+            restored.append(self._judge.features(reconstruction))
+        found, labels = torch.cat(restored), range(len(self.dataset.domains))
+        floor = [frechet_distance(found[self._of(label)], real[self._of(label)]) for label in labels]
+        return error / len(self._test_rows), sum(floor) / len(floor)
 
     def _of(self, label: int) -> Tensor:
         return self._test_labels == label
@@ -153,12 +164,12 @@ class HeldOutScorer:
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Share judged right and Frechet distance of every ordered pair, with drawn target codes."""
         judged, frechet = {}, {}
-        for a, b in permutations(range(len(self.dataset.domains)), 2):
+        for a, b in model.routes():
             targets = model.target_codes(b)
             features = []
-            for images in self._images(self._test_rows[self._of(a)]):
+            for images, y in self._batches(self._test_rows[self._of(a)]):
                 drawn = torch.randint(len(targets), (len(images),), generator=generator, device=self.device)
-                features.append(self._judge.features(model.decode(model.encode(images).content, targets[drawn])))
+                features.append(self._judge.features(model.decode(model.encode(images, y).content, targets[drawn])))
             found = torch.cat(features)
             name = f"{self.dataset.domains[a]}->{self.dataset.domains[b]}"
             judged[name] = float((self._judge.classify(found).argmax(1) == b).float().mean())
@@ -169,8 +180,7 @@ class HeldOutScorer:
         """Balanced accuracy of a fresh MLP probe of the content codes (Elazar and Goldberg 2018)."""
 
         def codes(rows: Tensor) -> Tensor:
-            chunks = self._images(rows)
-            found = [model.sample_codes(x, generator) if noisy else model.encode(x) for x in chunks]
+            found = [model.sample_codes(x, generator) if noisy else model.encode(x, y) for x, y in self._batches(rows)]
             return torch.cat([code.content.flatten(1).float() for code in found])
 
         train, test = codes(self._train_rows), codes(self._test_rows)
@@ -184,14 +194,15 @@ class HeldOutScorer:
     def _pair_l1(self, model: TranslationModel) -> dict[str, float]:
         """Error of translations with the default target code against the true counterparts."""
         errors = {}
-        for a, b in permutations(range(len(self.dataset.domains)), 2):
+        for a, b in model.routes():
             first, second = (rows[:TEST_LIMIT] for rows in self.dataset.pairs(self.dataset.test, a, b))
             if len(first) < MIN_PAIRS:
                 continue
             target = model.target_codes(b)[:1]
             total = 0.0
-            for images, truth in zip(self._images(first), self._images(second), strict=True):
-                translated = model.decode(model.encode(images).content, target.expand(len(images), *target.shape[1:]))
+            for (images, y), truth in zip(self._batches(first), self._images(second), strict=True):
+                content = model.encode(images, y).content
+                translated = model.decode(content, target.expand(len(images), *target.shape[1:]))
                 total += float((translated - truth).abs().mean((1, 2, 3)).sum())
             errors[f"{self.dataset.domains[a]}->{self.dataset.domains[b]}"] = total / len(first)
         return errors

@@ -19,6 +19,7 @@ from i2i_cli.jobs.translation import Translator
 from i2i_cli.models.family import TranslationModel
 
 SWAP_SIDE = 256
+SHEET_SAMPLES = 4
 
 _GAP = 2
 _MIN_CELL = 64
@@ -56,21 +57,36 @@ def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, wi
 
 @torch.no_grad()
 def translation_sheet(
-    model: TranslationModel, dataset: Dataset, device: torch.device, per_domain: int = 4
+    model: TranslationModel, dataset: Dataset, device: torch.device, per_domain: int = 4, rebuilds: bool = True
 ) -> Image.Image:
-    """Held-out images: input, reconstruction, and the content of each in every domain.
+    """Held-out images: input, reconstruction (if the model `rebuilds`), and each in every domain that it can go to.
 
-    The target codes are the domains' medoids, so that a column differs by content alone.
+    The target codes are the domains' medoids, so that a column differs by content alone. Where an image
+    can go to one domain alone, there are columns of more of that domain's codes.
     """
     split = dataset.test if len(dataset.test) else dataset.train
-    rows = torch.cat([dataset.rows(split, label, per_domain) for label in range(len(dataset.domains))])
-    images = to_model_range(dataset.images.crops(rows), device)
-    codes = model.encode(images)
-    columns = [("input", images), ("rebuilt", model.decode(*codes))]
-    for label, domain in enumerate(dataset.domains):
-        target = model.target_codes(label)[:1].expand(len(images), *model.kept_codes.shape[2:])
-        columns.append((f"to {domain}", model.decode(codes.content, target)))
+    goals = {source: model.targets_of(source) for source in range(model.num_domains) if model.targets_of(source)}
+    rows = torch.cat([dataset.rows(split, source, per_domain) for source in goals])
+    images, y = to_model_range(dataset.images.crops(rows), device), dataset.labels[rows]
+    codes = model.encode(images, y.to(device))
+    columns = [("input", images), *([("rebuilt", model.decode(*codes))] if rebuilds else [])]
+    if all(len(labels) == model.num_domains for labels in goals.values()):
+        chosen = [(f"to {name}", dict.fromkeys(goals, (label, 0))) for label, name in enumerate(dataset.domains)]
+    else:
+        chosen = [
+            (f"translated {i + 1}", {source: (labels[0], i) for source, labels in goals.items()})
+            for i in range(SHEET_SAMPLES)
+        ]
+    for title, places in chosen:
+        target = torch.stack([_kept(model, *places[source]) for source in y.tolist()])
+        columns.append((title, model.decode(codes.content, target)))
     return sheet(columns, per_domain)
+
+
+def _kept(model: TranslationModel, label: int, place: int) -> Tensor:
+    """The kept code of domain `label` at `place`, or the last one where there are fewer."""
+    codes = model.target_codes(label)
+    return codes[min(place, len(codes) - 1)]
 
 
 def swap_sheet(a: Path, b: Path, a_as_b: Image.Image, b_as_a: Image.Image) -> Image.Image:
@@ -113,7 +129,8 @@ def samples_sheet(translator: Translator, paths: Sequence[Path], domain: str, co
     """Each image of `paths` beside its translations by `count` kept codes of `domain`, one code a column."""
     side, device = translator.image_size, torch.device("cpu")
     squares = [fit(read_image(path), side)[0] for path in paths]
-    codes = translator.encode(squares)
+    known = [translator.folder_domain(path) for path in paths]
+    codes = translator.encode(squares, translator.sources_of(squares, known))
     columns = [("input", torch.from_numpy(np.stack(squares)))]
     columns += [
         (f"{domain} {target.sample}", torch.from_numpy(translator.decode(codes, target)))

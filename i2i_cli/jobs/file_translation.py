@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from i2i_cli.data.images import encode_image, write_image
 from i2i_cli.errors import DataError, I2IError
+from i2i_cli.jobs.codes import sources_of
 from i2i_cli.jobs.sources import STREAM, Failure, Loaded, Source, load_batches
 from i2i_cli.jobs.translation import Target, Translator
 
@@ -20,6 +21,13 @@ class Task(NamedTuple):
 
     source: Source
     outputs: Sequence[Path]
+
+
+class Made(NamedTuple):
+    """An image's square in every target, and its own domain where codes need it."""
+
+    squares: Sequence[NDArray[np.uint8]]
+    source: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +55,7 @@ class FileTranslation:
 
     Args:
         targets: the domain codes; every source is translated to each.
+        own: the domain of all sources, where codes need it; else their folder's, else predicted.
         strength: from the image's own domain code (0) to the target's (1).
         at_model_size: leave results at the model's resolution.
         overwrite: replace outputs that are there.
@@ -56,6 +65,7 @@ class FileTranslation:
 
     translator: Translator
     targets: Sequence[Target]
+    own: str | None = None
     strength: float = 1.0
     at_model_size: bool = False
     overwrite: bool = False
@@ -90,26 +100,29 @@ class FileTranslation:
             for batch in batches:
                 owners = [next(waiting) for _ in batch]
                 loaded = [(task, item) for task, item in zip(owners, batch, strict=True) if isinstance(item, Loaded)]
-                squares = self._translate([item for _, item in loaded])
-                written = pool.map(self._write, *zip(*loaded, strict=True), squares) if loaded else iter(())
+                made = self._translate([item for _, item in loaded])
+                written = pool.map(self._write, *zip(*loaded, strict=True), made) if loaded else iter(())
                 for item in batch:
                     if isinstance(item, Failure):
                         yield Outcome(source=item.source.path, error=item.error)
                     else:
                         yield next(written)
 
-    def _translate(self, loaded: Sequence[Loaded]) -> list[list[NDArray[np.uint8]]]:
-        """For each loaded image, its square in every target."""
+    def _translate(self, loaded: Sequence[Loaded]) -> list[Made]:
+        """Each loaded image in every target."""
         if not loaded:
             return []
-        codes = self.translator.encode([item.square for item in loaded])
+        sources = sources_of(self.translator, loaded, self.own)
+        codes = self.translator.encode([item.square for item in loaded], sources)
         by_target = [self.translator.decode(codes, target, self.strength) for target in self.targets]
-        return [list(squares) for squares in zip(*by_target, strict=True)]
+        own: Sequence[str | None] = sources or [None] * len(loaded)
+        return [Made(squares, source) for *squares, source in zip(*by_target, own, strict=True)]
 
-    def _write(self, task: Task, item: Loaded, squares: Sequence[NDArray[np.uint8]]) -> Outcome:
+    def _write(self, task: Task, item: Loaded, made: Made) -> Outcome:
         source, written, data = task.source.path, [], b""
         try:
-            for target, path, square in zip(self.targets, task.outputs, squares, strict=True):
+            for target, path, square in zip(self.targets, task.outputs, made.squares, strict=True):
+                self.translator.check_route(made.source, target.domain, str(source))
                 image = item.frame.restore(square, self.at_model_size)
                 if path == STREAM:
                     data = encode_image(image)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from i2i_cli.data.cache import Progress, cache_folder
 from i2i_cli.errors import DataError, WeightsError
-from i2i_cli.jobs.codes import flat_codes
+from i2i_cli.jobs.codes import flat_codes, sources_of
 from i2i_cli.jobs.gallery import SUFFIX, UNKNOWN, Gallery, GalleryFacts, open_gallery, save_gallery
 from i2i_cli.jobs.listing import Entry, listed
 from i2i_cli.jobs.sources import Failure, Loaded, Source, load_batches
@@ -44,19 +44,26 @@ def index_folder(
     root: Path,
     out: Path,
     *,
+    own: str | None = None,
     overwrite: bool = False,
     report: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> IndexResult:
     """Write the codes of all images below `root` to `out`; only what has changed since is encoded.
 
+    Args:
+        own: the domain of all images, where codes need it and the folders do not tell.
+
     Raises:
         DataError: no images, or not one that can be read.
+        ConfigError: `own` is no domain of the model.
         WeightsError: `out` is something else, or was made with other weights (unless `overwrite`).
     """
+    if own is not None:
+        translator.label_of(own)
     entries = listed(root)
     earlier = _earlier(translator, root, out, overwrite)
-    return index_entries(translator, root, entries, out, earlier, report, should_stop)
+    return index_entries(translator, root, entries, out, earlier, own=own, report=report, should_stop=should_stop)
 
 
 def _earlier(translator: Translator, root: Path, out: Path, overwrite: bool) -> Gallery | None:
@@ -86,6 +93,8 @@ def index_entries(
     entries: Sequence[Entry],
     out: Path,
     earlier: Gallery | None = None,
+    *,
+    own: str | None = None,
     report: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> IndexResult:
@@ -104,7 +113,7 @@ def index_entries(
     batches = load_batches([Source(path=root / found.path) for found in waiting], translator.image_size)
     for batch in batches:
         loaded = [item for item in batch if isinstance(item, Loaded)]
-        codes = iter(flat_codes(translator, loaded))
+        codes = iter(flat_codes(translator, loaded, sources_of(translator, loaded, own)))
         for item in batch:
             found = waiting[rows.num_seen]
             if isinstance(item, Failure):

@@ -171,7 +171,8 @@ def describe(header: Header) -> str:
 def model_card(path: Path, header: Header) -> str:
     """The Markdown card of the weights at `path`: what they are, their figures, how to use them."""
     images = header.trained_on.get("images", {})
-    first, last = header.domains[0], header.domains[-1]
+    # A family with roles takes its inputs together; others take any two domains.
+    first, last = header.config.get("networks", {}).get("inputs") or (header.domains[0], header.domains[-1])
     is_run = path.name == MODEL
     name = path.parent.name if is_run else path.stem
     weights = shlex.quote(str(path.parent if is_run else path))
@@ -209,7 +210,8 @@ def _figures_table(figures: dict[str, Any]) -> list[str]:
         ("domain read from content codes by a fresh probe", figures["leak_means"]),
         ("the same with the training's noise", figures["leak_noisy"]),
     ]
-    return ["| held-out figure | |", "|---|---|", *(f"| {name} | {value:.3f} |" for name, value in rows), ""]
+    lines = [f"| {name} | {value:.3f} |" for name, value in rows if value is not None]
+    return ["| held-out figure | |", "|---|---|", *lines, ""]
 
 
 def _classifiers_table(classifiers: dict[str, dict[str, Any]]) -> list[str]:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from i2i_cli.config import nearest
 from i2i_cli.errors import ConfigError, I2IError
 from i2i_cli.jobs.approximate import ApproximateSearch
-from i2i_cli.jobs.codes import BY, features, flat_codes
-from i2i_cli.jobs.gallery import Gallery, open_gallery
+from i2i_cli.jobs.codes import BY, FlatCodes, features, flat_codes, sources_of
+from i2i_cli.jobs.gallery import UNKNOWN, Gallery, open_gallery
 from i2i_cli.jobs.publishing import GALLERY
 from i2i_cli.jobs.search import NO_LABEL, ExactSearch, Scope, Search
 from i2i_cli.jobs.sources import STREAM, Failure, Loaded, Source, load_batches
@@ -121,12 +121,12 @@ class NeighbourSearch:
     def _answers(self, loaded: Sequence[Loaded], k: int) -> list[Answer]:
         if not loaded:
             return []
-        codes = list(chain.from_iterable(flat_codes(self.translator, part) for part in _parts(loaded)))
-        content, domain = (np.stack(code) for code in zip(*codes, strict=True))
-        own = [self._domain_of(item.source.path, code) for item, code in zip(loaded, domain, strict=True)]
-        queries = features(self.by, content, domain, self.translator.device)
+        queries = list(chain.from_iterable(self._coded(part) for part in _parts(loaded)))
+        content, domain = (np.stack([codes[place] for codes, _ in queries]) for place in (0, 1))
+        own = [name for _, name in queries]
+        vectors = features(self.by, content, domain, self.translator.device)
         scopes = [self._scope(item.source.path, name) for item, name in zip(loaded, own, strict=True)]
-        found = self._search.nearest(queries, k, scopes)
+        found = self._search.nearest(vectors, k, scopes)
         return [
             Answer(
                 source=item.source.path,
@@ -140,12 +140,18 @@ class NeighbourSearch:
             for i, item in enumerate(loaded)
         ]
 
+    def _coded(self, loaded: Sequence[Loaded]) -> Iterator[tuple[FlatCodes, str | None]]:
+        """The codes of each query, and its domain."""
+        sources = sources_of(self.translator, loaded, self.query_domain)
+        for row, codes in enumerate(flat_codes(self.translator, loaded, sources)):
+            yield codes, sources[row] if sources else self._domain_of(loaded[row].source.path, codes[1])
+
     def _domain_of(self, path: Path, code: NDArray[np.float16]) -> str | None:
         """The query's domain, where it matters: as told, as its folder is called, or as its code is classified."""
         if self.query_domain is not None or self.inside is not None or not self._has_domains:
             return self.query_domain
-        if path != STREAM and path.absolute().parent.name in self.translator.domains:
-            return path.absolute().parent.name
+        if path != STREAM and (folder := self.translator.folder_domain(path)) is not None:
+            return folder
         classifier = self.translator.classifier()
         probabilities = classifier(torch.from_numpy(code[None]).to(self.translator.device))
         return classifier.classes[int(probabilities.argmax())]
@@ -155,6 +161,9 @@ class NeighbourSearch:
         own, labels = self._own_row(path), self.gallery.facts.labels
         if self.inside is not None:
             return Scope(wanted=labels.index(self.inside), own=own)
+        if domain is not None and self.translator.model.needs_source:  # codes of another encoder mean other things
+            (other,) = self.translator.comparable_with(domain)
+            return Scope(wanted=labels.index(other) if other in labels else UNKNOWN, own=own)
         return Scope(shunned=labels.index(domain) if domain in labels else NO_LABEL, own=own)
 
     def _own_row(self, path: Path) -> int:

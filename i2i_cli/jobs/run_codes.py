@@ -38,10 +38,13 @@ class RunCodes:
         for label in range(len(self.dataset.domains)):
             rows = self.dataset.train[self.dataset.labels[self.dataset.train] == label]
             order = torch.randperm(len(rows), generator=generator_for(self.config.seed, 0, f"codes {label}"))
-            self.loop.averaged.keep_codes(label, self._domain_codes(rows[order[:NUM_KEPT_CODES]]))
+            self.loop.averaged.keep_codes(label, self._domain_codes(rows[order[:NUM_KEPT_CODES]], with_source=True))
 
     def classifier(self, thorough: bool) -> FittedClassifier:
-        """A classifier of the domains, fitted on domain codes of training images (SRAE 4.3)."""
+        """A classifier of the domains, fitted on domain codes of training images (SRAE 4.3).
+
+        The codes are made without the source, which the classifier is there to find.
+        """
         domains, items = self.dataset.domains, self.dataset.items
         limit = MANY if thorough else FEW
         train, test = (
@@ -55,10 +58,12 @@ class RunCodes:
         return score_if_any(fitted, held_out, self.dataset.labels[test].numpy())
 
     @torch.no_grad()
-    def _domain_codes(self, rows: Tensor) -> Tensor:
-        model = self.loop.averaged.eval()
-        chunks = (self.dataset.images.crops(chunk) for chunk in rows.split(_CHUNK))
-        return torch.cat([model.encode(to_model_range(crops, self.loop.device)).domain for crops in chunks]).float()
+    def _domain_codes(self, rows: Tensor, with_source: bool = False) -> Tensor:
+        model, device, found = self.loop.averaged.eval(), self.loop.device, []
+        for chunk in rows.split(_CHUNK):
+            images, labels = to_model_range(self.dataset.images.crops(chunk), device), self.dataset.labels[chunk]
+            found.append(model.encode(images, labels.to(device) if with_source else None).domain)
+        return torch.cat(found).float()
 
     def write_gallery(self, folder: RunFolder, observer: Observer, should_stop: Callable[[], bool]) -> None:
         """Write the codes of all training images beside the finished model. What cannot be read is left out."""
@@ -68,7 +73,9 @@ class RunCodes:
         model = Translator(self.loop.averaged, read_header(folder.model), folder.model, self.loop.device)
         try:
             folder.gallery.unlink(missing_ok=True)  # of an earlier end of this run
-            result = index_entries(model, root, entries, folder.gallery, None, observer.encoding, should_stop)
+            result = index_entries(
+                model, root, entries, folder.gallery, report=observer.encoding, should_stop=should_stop
+            )
         except I2IError as error:
             observer.note(f"no gallery of the training images was written: {error.message}")
             return

@@ -28,6 +28,8 @@ class RunConfig:
 def run_config(flags: dict[str, Any], config_file: Path | None = None, assignments: Sequence[str] = ()) -> RunConfig:
     """The resolved config: the family's defaults, then recipe, file, flags and `--set`, the last one winning.
 
+    Where no folder of images is given, the family's settings for its sample set come after the recipe.
+
     Raises:
         ConfigError: an unknown family, recipe or key, or a value that makes no sense.
     """
@@ -39,10 +41,13 @@ def run_config(flags: dict[str, Any], config_file: Path | None = None, assignmen
     kind = family(chosen["family"])
     if chosen["recipe"] not in kind.recipes:
         raise ConfigError(f"{kind.name} has no recipe {chosen['recipe']!r}", nearest(chosen["recipe"], kind.recipes))
-    tables: dict[str, Any] = {}
-    for layer in (kind.recipes[chosen["recipe"]], *layers):
-        tables = merged(tables, layer)
-    return from_tables(tables)
+    given: dict[str, Any] = {}
+    for layer in layers:
+        given = merged(given, layer)
+    data = given.get("data")
+    has_images = isinstance(data, Mapping) and bool(data.get("root"))
+    tables = merged(kind.recipes[chosen["recipe"]], {} if has_images else kind.sample_settings)
+    return from_tables(merged(tables, given))
 
 
 def from_tables(tables: dict[str, Any]) -> RunConfig:

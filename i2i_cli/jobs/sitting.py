@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +24,14 @@ from i2i_cli.jobs.publishing import data_name
 from i2i_cli.jobs.run_codes import RunCodes
 from i2i_cli.jobs.run_config import RunConfig
 from i2i_cli.jobs.run_folder import RunFolder, StateFacts
-from i2i_cli.models.family import Batch
+from i2i_cli.models import family
+from i2i_cli.models.family import Batch, Family
 
 LOG_EVERY = 20
 """Steps between two readings of the losses: the only times when the loop waits for the device."""
 
 LOG_SECONDS = 20.0
 """Where steps are slow, the losses are read at least this often."""
-
-BUILT_IN = "built-in glyph styles"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +71,7 @@ class Sitting:
             dataset.labels[dataset.train], len(dataset.domains), config.training.batch_size, config.seed
         )
         self._codes = RunCodes(dataset, loop, config)
+        self._rebuilds = family(config.family).rebuilds(config.objective)
         self._scorer: HeldOutScorer | None = None
         self._images_since_log, self._busy_since_log, self._logged = 0, 0.0, time.monotonic()
 
@@ -140,12 +139,15 @@ class Sitting:
 
     def _sample(self) -> None:
         self._codes.keep()
-        self.folder.save_sample(translation_sheet(self.loop.averaged, self.dataset, self.loop.device), self.loop.step)
+        sheet = translation_sheet(self.loop.averaged, self.dataset, self.loop.device, rebuilds=self._rebuilds)
+        self.folder.save_sample(sheet, self.loop.step)
 
     def _score(self) -> None:
         self._codes.keep()
         if self._scorer is None:
-            self._scorer = HeldOutScorer(self.dataset, self.loop.device, self.config.seed, self._has_pairs())
+            self._scorer = HeldOutScorer(
+                self.dataset, self.loop.device, self.config.seed, self._has_pairs(), self._rebuilds
+            )
             if not self._scorer.held_out:
                 self.observer.note("warning: too few held-out images: all figures are of training images")
         self.figures = self._scorer.figures(self.loop.averaged, autocast(self.loop.device, self.loop.precision))
@@ -157,13 +159,13 @@ class Sitting:
             self.folder.save_best(self._tensors(classifier), self._header(classifier, False))
 
     def _has_pairs(self) -> bool:
-        """Whether pair keys seem to mean something: most held-out images have a counterpart."""
+        """Whether pair keys seem to mean something: most held-out images have a counterpart where they can go."""
         if self.config.data.pairs == "none":
             return False
-        test, labels = self.dataset.test, range(len(self.dataset.domains))
+        test = self.dataset.test
         shares = [
             len(self.dataset.pairs(test, a, b)[0]) / max(1, int((self.dataset.labels[test] == a).sum()))
-            for a, b in combinations(labels, 2)
+            for a, b in self.loop.averaged.routes()
         ]
         return min(shares) > 0.5
 
@@ -178,7 +180,7 @@ class Sitting:
             domains=self.dataset.domains,
             step=self.loop.step,
             config=config,
-            trained_on={"data": data_name(root) if root else BUILT_IN, "images": counts},
+            trained_on={"data": data_name(root) if root else built_in(family(self.config.family)), "images": counts},
             perceptual=Path(getattr(self.config.objective, "perceptual", "none")).name,
             figures=self._latest_figures,
             classifiers={classifier.name: classifier.facts()},
@@ -203,6 +205,11 @@ class Sitting:
             "precision": self.loop.precision,
             "threads": torch.get_num_threads(),
         }
+
+
+def built_in(kind: Family) -> str:
+    """What the sample set that `kind` is trained on by default is called."""
+    return f"built-in glyph {kind.sample_set}"
 
 
 def plain(config: Any) -> Any:

@@ -11,16 +11,28 @@ from i2i_cli.jobs.translation import Translator
 
 @dataclass(frozen=True, kw_only=True)
 class Swap:
-    """Two images and where the results go: `a_as_b` is the content of a with the domain code of b."""
+    """Two images and where the results go: `a_as_b` is the content of a with the domain code of b.
+
+    `sources` are their domains, where codes need them; None takes the folder's, or predicts it.
+    """
 
     a: Path
     b: Path
     a_as_b: Path
     b_as_a: Path
     sheet: Path | None
+    sources: tuple[str | None, str | None] = (None, None)
 
 
-def plan_swap(a: Path, b: Path, out: Path | None, sheet: Path | None, *, overwrite: bool) -> Swap:
+def plan_swap(
+    a: Path,
+    b: Path,
+    out: Path | None,
+    sheet: Path | None,
+    *,
+    sources: tuple[str | None, str | None] = (None, None),
+    overwrite: bool,
+) -> Swap:
     """Results `A~B.png` and `B~A.png`, beside their inputs or in the folder `out`.
 
     Raises:
@@ -35,6 +47,7 @@ def plan_swap(a: Path, b: Path, out: Path | None, sheet: Path | None, *, overwri
         a_as_b=(out or a.parent) / f"{a.stem}~{b.stem}.png",
         b_as_a=(out or b.parent) / f"{b.stem}~{a.stem}.png",
         sheet=sheet,
+        sources=sources,
     )
     if sheet is not None and sheet.suffix.lower() not in OUTPUT_FORMATS:
         raise ConfigError(f"no image is written as {sheet.suffix!r}", f"use one of {', '.join(OUTPUT_FORMATS)}")
@@ -47,7 +60,7 @@ def plan_swap(a: Path, b: Path, out: Path | None, sheet: Path | None, *, overwri
 
 def swap_files(translator: Translator, swap: Swap) -> list[Path]:
     """Write the results of `swap`; returns their paths, the sheet last."""
-    a_as_b, b_as_a = translator.swap_domain(swap.a, swap.b)
+    a_as_b, b_as_a = translator.swap_domain(swap.a, swap.b, sources=swap.sources)
     write_image(swap.a_as_b, a_as_b)
     write_image(swap.b_as_a, b_as_a)
     if swap.sheet is None:

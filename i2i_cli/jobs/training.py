@@ -9,8 +9,9 @@ import torch
 
 from i2i_cli.config import updated
 from i2i_cli.data.cache import cache_folder
-from i2i_cli.data.dataset import Dataset, open_dataset
-from i2i_cli.data.glyphs import VERSION, draw_styles
+from i2i_cli.data.dataset import Dataset, decoded
+from i2i_cli.data.domains import scan
+from i2i_cli.data.glyphs import SAMPLE_SETS, VERSION
 from i2i_cli.engine.checkpoint import load_into, load_tensors
 from i2i_cli.engine.device import pick_device, pick_precision
 from i2i_cli.engine.header import read_header
@@ -19,7 +20,7 @@ from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.jobs.observer import Observer
 from i2i_cli.jobs.run_config import RunConfig, with_perceptual
 from i2i_cli.jobs.run_folder import RunFolder, StateFacts
-from i2i_cli.jobs.sitting import BUILT_IN, Sitting, TrainingResult, plain
+from i2i_cli.jobs.sitting import Sitting, TrainingResult, built_in, plain
 from i2i_cli.models import family
 from i2i_cli.models.latent_classifier import networks_among
 
@@ -48,8 +49,7 @@ def train(
     run = RunFolder(folder)
     run.refuse_if_taken()
     config = _settled(config, observer)
-    _check(config, init)
-    dataset = _open_data(config, observer)
+    dataset = _open_data(config, observer, init)
     loop = _build_loop(config, dataset)
     if init is not None:
         _start_from(init, loop)
@@ -77,7 +77,6 @@ def resume(
     observer = observer or Observer()
     run = RunFolder(folder)
     config = _settled(updated(run.read_config(), changes or {}), observer)
-    _check(config)
     dataset = _open_data(config, observer)
     loop = _build_loop(config, dataset)
     tensors, facts = run.load_state()
@@ -103,7 +102,7 @@ def resume(
     return sitting.go(should_stop)
 
 
-def _check(config: RunConfig, init: Path | None = None) -> None:
+def _check(config: RunConfig, domains: tuple[str, ...], init: Path | None = None) -> None:
     """Find what cannot work before hours of images are decoded.
 
     Raises:
@@ -111,7 +110,7 @@ def _check(config: RunConfig, init: Path | None = None) -> None:
     """
     pick_precision(config.training.precision, pick_device(config.training.device))
     with torch.device("meta"):
-        family(config.family).build_model(config.networks, config.data.image_size, 2)
+        family(config.family).build_model(config.networks, config.data.image_size, domains)
     if init is None:
         return
     header = read_header(init)
@@ -142,12 +141,16 @@ def _settled(config: RunConfig, observer: Observer) -> RunConfig:
     return with_perceptual(config, found)
 
 
-def _open_data(config: RunConfig, observer: Observer) -> Dataset:
-    root = Path(config.data.root) if config.data.root else cache_folder() / f"glyph-styles-{VERSION}"
+def _open_data(config: RunConfig, observer: Observer, init: Path | None = None) -> Dataset:
+    """The images, decoded once all that can be checked without them is."""
+    kind = family(config.family)
+    root = Path(config.data.root) if config.data.root else cache_folder() / f"glyph-{kind.sample_set}-{VERSION}"
     if not config.data.root:
-        observer.note(f"no DATA given: training on the {BUILT_IN}, drawn into {root}")
-        draw_styles(root)
-    dataset = open_dataset(root, config.data.image_size, observer.decoding)
+        observer.note(f"no DATA given: training on the {built_in(kind)}, drawn into {root}")
+        SAMPLE_SETS[kind.sample_set](root)
+    found = scan(root, lambda domains: kind.choose_domains(config.networks, domains))
+    _check(config, found.domains, init)
+    dataset = decoded(found, config.data.image_size, observer.decoding)
     for text in dataset.warnings:
         observer.note(f"warning: {text}")
     for text in dataset.images.bad:
@@ -161,7 +164,7 @@ def _build_loop(config: RunConfig, dataset: Dataset) -> Loop:
     kind = family(config.family)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = kind.build_model(config.networks, config.data.image_size, len(dataset.domains))
+        model = kind.build_model(config.networks, config.data.image_size, dataset.domains)
         objective = kind.build_objective(model, config.objective)
     return Loop(objective, config.training, device, precision, config.seed)
 

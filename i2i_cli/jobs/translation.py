@@ -1,10 +1,8 @@
 """A trained model with its images' way in and out: what `i2i_cli.load` gives."""
 
-import hashlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,32 +11,37 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from i2i_cli.config import nearest, updated
-from i2i_cli.data.augment import to_bytes, to_model_range
+from i2i_cli.config import updated
 from i2i_cli.data.geometry import Frame, fit
 from i2i_cli.data.images import Picture, read_image, upright
 from i2i_cli.engine.checkpoint import load_into, load_tensors
 from i2i_cli.engine.device import pick_device
-from i2i_cli.engine.header import Header, read_header
-from i2i_cli.errors import ConfigError, WeightsError
+from i2i_cli.engine.header import read_header
+from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.jobs.publishing import find_weights
+from i2i_cli.jobs.trained import DOMAINS, TrainedModel
 from i2i_cli.models import family
-from i2i_cli.models.family import Codes, TranslationModel
-from i2i_cli.models.latent_classifier import LatentClassifier, classifiers_among, networks_among
+from i2i_cli.models.family import Codes
+from i2i_cli.models.latent_classifier import classifiers_among, networks_among
 
-DOMAINS = "domains"
-"""Name of the latent classifier that every training ends with: it tells the model's own domains."""
+__all__ = ["DOMAINS", "Target", "Translator", "load"]
 
 ImageLike = Image.Image | str | Path
 
 
 @dataclass(frozen=True)
 class Target:
-    """A domain code (1, ...) to translate to; `label` names it in file names and results."""
+    """A domain code (1, ...) to translate to.
+
+    Args:
+        label: names it in file names and results.
+        domain: the domain that it makes images of; None where that is left to the code.
+    """
 
     label: str
     code: Tensor
     sample: int | None = None
+    domain: str | None = None
 
 
 def load(weights: str | Path | None = None, device: str = "auto") -> "Translator":
@@ -56,7 +59,7 @@ def load(weights: str | Path | None = None, device: str = "auto") -> "Translator
     try:
         kind = family(header.family)
         networks = updated(kind.networks, header.config.get("networks", {}))
-        model = kind.build_model(networks, header.image_size, len(header.domains))
+        model = kind.build_model(networks, header.image_size, header.domains)
     except ConfigError as error:
         raise WeightsError(f"the header of {path} is damaged: {error.message}", error.hint) from error
     tensors = load_tensors(path)
@@ -69,74 +72,15 @@ def load(weights: str | Path | None = None, device: str = "auto") -> "Translator
     return Translator(model.eval().requires_grad_(False), header, path, pick_device(device), classifiers)
 
 
-class Translator:
+class Translator(TrainedModel):
     """A trained model with its images' way in and out."""
-
-    def __init__(
-        self,
-        model: TranslationModel,
-        header: Header,
-        path: Path,
-        device: torch.device,
-        classifiers: Mapping[str, LatentClassifier] | None = None,
-    ) -> None:
-        self.model = model.to(device).to(memory_format=torch.channels_last)
-        self.header = header
-        self.path = path
-        self.device = device
-        self.classifiers = {name: classifier.to(device) for name, classifier in (classifiers or {}).items()}
-
-    @property
-    def domains(self) -> tuple[str, ...]:
-        """Names of the domains, in order of their labels."""
-        return self.header.domains
-
-    @property
-    def image_size(self) -> int:
-        """Side of the model's square, pixels."""
-        return self.header.image_size
-
-    def label_of(self, domain: str) -> int:
-        """The label of `domain`.
-
-        Raises:
-            ConfigError: the model knows no domain of that name.
-        """
-        if domain not in self.domains:
-            raise ConfigError(f"{self.path} has no domain {domain!r}", nearest(domain, self.domains))
-        return self.domains.index(domain)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """A hash of the networks: codes of two models with one fingerprint can be compared."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.model.state_dict().items()):
-            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
-
-    def classifier(self, labels: str = DOMAINS) -> LatentClassifier:
-        """The latent classifier called `labels`; the default one tells the model's domains.
-
-        Raises:
-            ConfigError: the weights hold none of that name.
-        """
-        if labels not in self.classifiers:
-            hint = nearest(labels, self.classifiers) if self.classifiers else "fit one: i2i fit-classifier DATA"
-            raise ConfigError(f"{self.path} holds no classifier called {labels!r}", hint)
-        return self.classifiers[labels]
-
-    def classify(self, image: ImageLike, labels: str = DOMAINS) -> dict[str, float]:
-        """Probability of each class, from the image's domain code (SRAE 4.3)."""
-        classifier = self.classifier(labels)
-        (probabilities,) = classifier(self._encode([_open(image)])[0].domain).tolist()
-        return dict(zip(classifier.classes, probabilities, strict=True))
 
     def target(self, domain: str, place: int = 0) -> Target:
         """The kept code of `domain` at `place`; the first is the medoid, the default."""
         codes = self.model.target_codes(self.label_of(domain))
         if not len(codes):
             raise WeightsError(f"{self.path} keeps no codes of {domain!r}", "train it a little longer")
-        return Target(domain, codes[place : place + 1].to(self.device))
+        return Target(domain, codes[place : place + 1].to(self.device), domain=domain)
 
     def samples(self, domain: str, count: int, seed: int = 0) -> list[Target]:
         """`count` different kept codes of `domain`, drawn without replacement."""
@@ -146,12 +90,32 @@ class Translator:
                 f"{count} samples of {domain!r} cannot be drawn", f"the weights keep {num_kept} codes of it"
             )
         places = random.Random(seed).sample(range(num_kept), count)
-        return [Target(f"{domain}-{i}", self.target(domain, place).code, i) for i, place in enumerate(places, 1)]
+        codes = [self.target(domain, place).code for place in places]
+        return [Target(f"{domain}-{i}", code, i, domain) for i, code in enumerate(codes, 1)]
 
-    def like(self, reference: ImageLike, label: str | None = None) -> Target:
-        """The domain code of an image: translate to "what this looks like"."""
+    def like(self, reference: ImageLike, to: str | None = None) -> Target:
+        """The domain code of an image: translate to "what this looks like".
+
+        Args:
+            to: the domain to translate to; names the target.
+
+        Raises:
+            DataError: the folder of the reference says that its code does not translate to `to`.
+        """
         name = Path(reference).stem if isinstance(reference, (str, Path)) else "like"
-        return Target(label or name, self._encode([_open(reference)])[0].domain)
+        known = self._folder(reference)
+        if known is None and to is not None:
+            known = self.domains[self.model.code_lender(self.label_of(to))]
+        codes, _, sources = self._encode([_open(reference)], [known])
+        if sources is None:
+            return Target(to or name, codes.domain)
+        lent = [domain for domain in self.domains if self._lender(domain) == sources[0]]
+        if to is not None and to not in lent:
+            raise DataError(
+                f"{name} is an image of {sources[0]}, whose codes translate to {', '.join(lent)}, not to {to}",
+                f"give an image of {self._lender(to)}",
+            )
+        return Target(to or name, codes.domain, domain=to or lent[0])
 
     def translate(
         self,
@@ -159,6 +123,7 @@ class Translator:
         to: str | None = None,
         *,
         like: ImageLike | None = None,
+        source: str | None = None,
         strength: float = 1.0,
         at_model_size: bool = False,
     ) -> Image.Image:
@@ -168,47 +133,91 @@ class Translator:
             image: a Pillow image or a path.
             to: the domain; may be left out with `like`.
             like: an image whose domain code is taken instead of the domain's default one.
+            source: the image's own domain, where the family needs it; else its folder's, else predicted.
             strength: 0 keeps the image's own domain code, 1 takes the target's, between mixes.
             at_model_size: leave the result at the model's resolution.
 
         Raises:
             ConfigError: neither `to` nor `like`, or an unknown domain.
+            DataError: an image of this domain does not translate to that one.
         """
         if like is None and to is None:
             raise ConfigError("nothing to translate to", f"give one of {', '.join(self.domains)}")
-        target = self.like(like) if like is not None else self.target(str(to))
-        codes, frames = self._encode([_open(image)])
+        target = self.like(like, to) if like is not None else self.target(str(to))
+        codes, frames, sources = self._encode([_open(image)], [source or self._folder(image)])
+        self.check_route(sources[0] if sources else None, target.domain)
         (pixels,) = self.decode(codes, target, strength)
         return frames[0].restore(pixels, at_model_size)
 
-    def swap_domain(self, a: ImageLike, b: ImageLike) -> tuple[Image.Image, Image.Image]:
-        """(a with b's domain code, b with a's domain code): SRAE 4.1 with one image as the target."""
-        codes, frames = self._encode([_open(a), _open(b)])
-        first, second = self._pixels(Codes(codes.content, codes.domain.flip(0)))
+    def swap_domain(
+        self, a: ImageLike, b: ImageLike, *, sources: Sequence[str | None] = (None, None)
+    ) -> tuple[Image.Image, Image.Image]:
+        """(a with b's domain code, b with a's domain code): SRAE 4.1 with one image as the target.
+
+        Args:
+            sources: the domains of a and b: see `translate`.
+
+        Raises:
+            DataError: the codes of two such domains are not made for each other.
+        """
+        known = [told or self._folder(image) for told, image in zip(sources, (a, b), strict=True)]
+        codes, frames, found = self._encode([_open(a), _open(b)], known)
+        if found is not None:
+            self._check_swap(*found)
+        first, second = self.pixels(Codes(codes.content, codes.domain.flip(0)))
         return frames[0].restore(first), frames[1].restore(second)
 
-    def reconstruct(self, image: ImageLike) -> Image.Image:
-        """The image from its own codes: what the model can keep of it at best."""
-        codes, frames = self._encode([_open(image)])
-        return frames[0].restore(self._pixels(codes)[0])
+    def reconstruct(self, image: ImageLike, *, source: str | None = None) -> Image.Image:
+        """The image from its own codes: what the model can keep of it at best. `source`: see `translate`.
 
-    @torch.no_grad()
-    def encode(self, squares: Sequence[NDArray[np.uint8]]) -> Codes:
-        """Codes of images that fill the model's square, each (S, S, 3)."""
-        return self.model.encode(to_model_range(torch.from_numpy(np.stack(squares)), self.device))
+        Raises:
+            ConfigError: the model was not trained to do that.
+        """
+        kind = family(self.header.family)
+        if not kind.rebuilds(updated(kind.objective, self.header.config.get("objective", {}))):
+            raise ConfigError(
+                f"{self.path} was never trained to rebuild an image from its own code",
+                "train with --set objective.pretraining_steps=1000, or translate instead",
+            )
+        codes, frames, _ = self._encode([_open(image)], [source or self._folder(image)])
+        return frames[0].restore(self.pixels(codes)[0])
+
+    def classify(self, image: ImageLike, labels: str = DOMAINS, *, source: str | None = None) -> dict[str, float]:
+        """Probability of each class, from the image's domain code (SRAE 4.3). `source`: see `translate`."""
+        squares = [fit(_open(image), self.image_size)[0]]
+        sources = None if labels == DOMAINS else self.sources_of(squares, [source or self._folder(image)])
+        (shares,) = self.probabilities(squares, labels, sources).tolist()
+        return dict(zip(self.classifier(labels).classes, shares, strict=True))
 
     def decode(self, codes: Codes, target: Target, strength: float = 1.0) -> NDArray[np.uint8]:
         """Squares (B, S, S, 3) of the contents in `codes` with the domain code of `target`."""
         domain = torch.lerp(codes.domain, target.code.expand_as(codes.domain), strength)
-        return self._pixels(Codes(codes.content, domain))
+        return self.pixels(Codes(codes.content, domain))
 
-    @torch.no_grad()
-    def _pixels(self, codes: Codes) -> NDArray[np.uint8]:
-        return to_bytes(self.model.decode(*codes)).numpy()
+    def _check_swap(self, a: str, b: str) -> None:
+        ways = [domain for domain in self.domains if self.targets_of(domain)]
+        partners = {domain: {self._lender(to) for to in self.targets_of(domain)} for domain in ways}
+        if b not in partners.get(a, set()):
+            known = [f"{domain} with {' or '.join(others)}" for domain, others in partners.items()]
+            raise DataError(
+                f"the codes of {a} and {b} are not made to be exchanged",
+                f"this model takes {', '.join(known)}; say with --from A --from B what the two are",
+            )
 
-    def _encode(self, pictures: Sequence[Picture]) -> tuple[Codes, list[Frame]]:
+    def _lender(self, domain: str) -> str:
+        return self.domains[self.model.code_lender(self.label_of(domain))]
+
+    def _folder(self, image: ImageLike) -> str | None:
+        return None if isinstance(image, Image.Image) else self.folder_domain(Path(image))
+
+    def _encode(
+        self, pictures: Sequence[Picture], known: Sequence[str | None]
+    ) -> tuple[Codes, list[Frame], list[str] | None]:
+        """Codes of pictures, where they lie in the square, and their domains where codes need them."""
         fitted = [fit(picture, self.image_size) for picture in pictures]
-        return self.encode([square for square, _ in fitted]), [frame for _, frame in fitted]
+        squares = [square for square, _ in fitted]
+        sources = self.sources_of(squares, known)
+        return self.encode(squares, sources), [frame for _, frame in fitted], sources
 
 
 def _open(image: ImageLike) -> Picture:

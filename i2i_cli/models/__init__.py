@@ -2,11 +2,12 @@
 
 from i2i_cli.config import nearest
 from i2i_cli.errors import ConfigError
-from i2i_cli.models import srae
+from i2i_cli.models import dual, srae
 from i2i_cli.models.family import Family
 
 FAMILIES: dict[str, Family] = {
     "srae": srae.FAMILY,
+    "dual": dual.FAMILY,
 }
 
 

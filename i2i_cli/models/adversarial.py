@@ -1,8 +1,13 @@
 """GAN objectives and regularisers, as free functions of logits."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+CriticLoss = Callable[[Tensor, Tensor], Tensor]
+GeneratorLoss = Callable[[Tensor], Tensor]
 
 
 def hinge_critic(real: Tensor, fake: Tensor) -> Tensor:
@@ -24,3 +29,20 @@ def r1_penalty(real: Tensor, images: Tensor) -> Tensor:
     """
     (gradient,) = torch.autograd.grad(real.sum(), images, create_graph=True)
     return 0.5 * gradient.square().flatten(1).sum(1).mean()
+
+
+def non_saturating_critic(real: Tensor, fake: Tensor) -> Tensor:
+    """Cross-entropy of a critic between `real` and `fake` logits (dual GAN, equation 4: what D maximises, negated)."""
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+def non_saturating_generator(fake: Tensor) -> Tensor:
+    """-log D(G(z)) in place of equation 4's log(1 - D(G(z))), whose gradient dies where the critic is sure."""
+    return F.softplus(-fake).mean()
+
+
+OBJECTIVES: dict[str, tuple[CriticLoss, GeneratorLoss]] = {
+    "non_saturating": (non_saturating_critic, non_saturating_generator),
+    "hinge": (hinge_critic, hinge_generator),
+}
+"""Name -> (loss of the critic, loss of the generator)."""

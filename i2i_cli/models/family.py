@@ -7,7 +7,7 @@ Images are float tensors (B, 3, H, W) in [-1, 1], RGB. Labels `y` are int64 (B,)
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -73,6 +73,12 @@ class TranslationModel(nn.Module, ABC):
     The first kept code of a domain is the medoid of all of them: the default target.
     """
 
+    needs_source: bool = False
+    """Whether `encode` depends on the domain that an image comes from."""
+
+    splits_codes: bool = True
+    """Whether content and domain are codes of their own, rather than one code twice."""
+
     kept_codes: Tensor
     num_kept_codes: Tensor
 
@@ -92,7 +98,12 @@ class TranslationModel(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, images: Tensor, source: Tensor | None = None) -> Codes:
-        """Codes of `images` without any noise; `source` is the label (B,), if known."""
+        """Codes of `images` without any noise.
+
+        Args:
+            source: labels (B,) of the domains that the images come from. Without them a model that
+                `needs_source` still gives codes, which tell the domains apart and serve nothing else.
+        """
 
     @abstractmethod
     def decode(self, content: Tensor, domain: Tensor) -> Tensor:
@@ -112,9 +123,26 @@ class TranslationModel(nn.Module, ABC):
         self.kept_codes[label, : len(codes)] = codes[order].to(self.kept_codes)
         self.num_kept_codes[label] = len(codes)
 
+    def code_lender(self, label: int) -> int:
+        """The domain whose codes turn an image into one of domain `label`: itself, unless a family says otherwise."""
+        return label
+
+    def targets_of(self, label: int) -> tuple[int, ...]:
+        """The domains that an image of domain `label` can be translated to."""
+        return tuple(range(self.num_domains))
+
+    def comparable_with(self, label: int) -> tuple[int, ...]:
+        """The other domains whose codes mean the same as those of domain `label`."""
+        return tuple(other for other in range(self.num_domains) if other != label)
+
+    def routes(self) -> list[tuple[int, int]]:
+        """Every translation between two domains, as (source, target)."""
+        return [(a, b) for a in range(self.num_domains) for b in self.targets_of(a) if a != b]
+
     def target_codes(self, label: int) -> Tensor:
-        """The kept codes (n, ...) of domain `label`, the medoid first."""
-        return self.kept_codes[label, : int(self.num_kept_codes[label])]
+        """The kept codes (n, ...) that translate to domain `label`, the medoid first."""
+        lender = self.code_lender(label)
+        return self.kept_codes[lender, : int(self.num_kept_codes[lender])]
 
 
 class Objective(nn.Module, ABC):
@@ -127,6 +155,11 @@ class Objective(nn.Module, ABC):
         """The turns of a step, in order."""
 
 
+def all_domains(networks: Any, found: Sequence[str]) -> tuple[str, ...]:
+    """What most families train on: every domain that is there."""
+    return tuple(found)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """A method: how to build it, train it and configure it.
@@ -135,13 +168,22 @@ class Family:
         networks: default settings of the networks that survive (frozen dataclass).
         objective: default settings of the training (frozen dataclass).
         recipes: name -> nested tables laid over a run's config; "paper" is the plain paper.
-        build_model: (networks, image_size, num_domains) -> model.
+        build_model: (networks, image_size, domain names) -> model.
         build_objective: (model, objective settings) -> objective.
+        sample_set: which built-in images it is trained on where no others are given.
+        sample_settings: nested tables laid over the config with them.
+        choose_domains: (networks, domains that are there) -> those that are trained on, in their order;
+            raises ConfigError.
+        rebuilds: (objective settings) -> whether images can be rebuilt from their own codes.
     """
 
     name: str
     networks: Any
     objective: Any
     recipes: Mapping[str, Mapping[str, Any]]
-    build_model: Callable[[Any, int, int], TranslationModel]
+    build_model: Callable[[Any, int, Sequence[str]], TranslationModel]
     build_objective: Callable[[TranslationModel, Any], Objective]
+    sample_set: str = "styles"
+    sample_settings: Mapping[str, Any] = field(default_factory=dict)
+    choose_domains: Callable[[Any, Sequence[str]], tuple[str, ...]] = all_domains
+    rebuilds: Callable[[Any], bool] = lambda objective: True

@@ -37,18 +37,22 @@ class ResidualBlock(nn.Module):
         return x + self.blocks(x)
 
 
-class UpBlock(nn.Sequential):
-    """Doubles the side by pixel shuffle, which leaves no checkerboard of overlapping strides.
+@torch.no_grad()
+def start_alike(convolution: nn.Module) -> None:
+    """Give the four kernels that a pixel shuffle makes children of one pixel the same start (ICNR, arXiv 1707.02937).
 
-    The four kernels of a pixel's children start equal (ICNR, arXiv 1707.02937), so that no grid is
-    there to be unlearned.
+    No grid is then there to be unlearned.
     """
+    for parameter in convolution.parameters():
+        parameter.copy_(parameter[::4].repeat_interleave(4, dim=0))
+
+
+class UpBlock(nn.Sequential):
+    """Doubles the side by pixel shuffle, which leaves no checkerboard of overlapping strides."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         convolution = nn.Conv2d(inputs, 4 * outputs, 3, padding=1)
-        with torch.no_grad():
-            for parameter in convolution.parameters():
-                parameter.copy_(parameter[::4].repeat_interleave(4, dim=0))
+        start_alike(convolution)
         super().__init__(
             convolution, nn.PixelShuffle(2), nn.GroupNorm(num_groups(outputs), outputs), nn.LeakyReLU(SLOPE)
         )

@@ -49,3 +49,21 @@ def test_equal_stems_are_refused(run: Path, domains: Path) -> None:
     words = ["swap-domain", str(domains / "disc" / "01.png"), str(domains / "square" / "01.png"), "-w", str(run)]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 2 and "one stem" in result.stderr
+
+
+def test_both_orders_of_a_dual_model(dual_run: Path, factors: Path, tmp_path: Path) -> None:
+    def invoke(b: Path, *words: str):
+        a = factors / "grey_disc" / "01.png"
+        return CliRunner().invoke(
+            app, ["swap-domain", str(a), str(b), "-w", str(dual_run), "-o", str(tmp_path / "out"), *words]
+        )
+
+    result = invoke(factors / "red_square" / "02.png")
+    assert result.exit_code == 0, result.stderr
+    assert [Path(line).name for line in result.stdout.splitlines()] == ["01~02.png", "02~01.png"]
+    wrong = invoke(factors / "grey_square" / "02.png", "--force")
+    assert wrong.exit_code == 1 and "the codes of grey_disc and grey_square are not made" in wrong.stderr
+    told = invoke(factors / "grey_square" / "02.png", "--force", "--from", "grey_disc", "--from", "red_square")
+    assert told.exit_code == 0, told.stderr
+    once = invoke(factors / "grey_square" / "02.png", "--force", "--from", "grey_disc")
+    assert once.exit_code == 2 and "--from is given 1 times, not twice" in once.stderr

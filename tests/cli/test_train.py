@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def test_without_data_it_trains_on_the_built_in_set_and_says_so(monkeypatch: pyt
             for i in range(8):
                 Image.new("RGB", (32, 32), (i * 20, 0, 0)).save(root / domain / f"{i}.png")
 
-    monkeypatch.setattr(training, "draw_styles", draw)
+    monkeypatch.setitem(training.SAMPLE_SETS, "styles", draw)
     result = RUNNER.invoke(app, ["train", "--steps", "1", *TINY])
     assert result.exit_code == 0, result.stderr
     assert "training on the built-in glyph styles" in result.stderr and result.stdout == "runs/glyphs\n"
@@ -93,5 +94,38 @@ def test_settings_that_make_no_sense_are_refused_before_a_run_is_made(
     domains: Path, words: list[str], said: str
 ) -> None:
     result = RUNNER.invoke(app, ["train", str(domains), *words])
+    assert result.exit_code == 2 and said in result.stderr
+    assert not Path("runs").exists()
+
+
+DUAL = ["--family", "dual", "--inputs", "grey_disc,red_square", "--outputs", "red_disc,grey_square"]
+
+
+def test_the_dual_family_from_a_folder_to_a_run(factors: Path) -> None:
+    small = ["networks.width=0.0625", "objective.critic_width=0.0625", "objective.pretraining_steps=1"]
+    words = [word for text in small for word in ("--set", text)]
+    words += ["--image-size", "32", "--batch-size", "8", "--steps", "3", "--name", "x", "--device", "cpu"]
+    (factors / "hat").mkdir()
+    shutil.copy(factors / "red_disc" / "01.png", factors / "hat")  # a domain that plays no part
+    result = RUNNER.invoke(app, ["train", str(factors), *DUAL, *words])
+    assert result.exit_code == 0, result.stderr
+    card = Path("runs/x/README.md").read_text()
+    assert "grey_disc->red_disc" in card and "hat" not in card and "content codes" not in card
+    again = RUNNER.invoke(app, ["train", "--resume", "runs/x", "--steps", "4"])
+    assert again.exit_code == 0, again.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--family", "dual"], "give --inputs A,B --outputs C,D"),
+        ([*DUAL[:4], "--outputs", "red_disc,gray_square"], "did you mean 'grey_square'?"),
+        ([*DUAL[:4], "--outputs", "red_disc"], "--outputs red_disc are 1 domains"),
+        ([*DUAL, "--set", "networks.code_side=3"], "networks.code_side = 3"),
+        ([*DUAL[2:]], "no setting is called 'networks.inputs'"),
+    ],
+)
+def test_roles_that_make_no_sense_are_refused_before_a_run_is_made(factors: Path, words: list[str], said: str) -> None:
+    result = RUNNER.invoke(app, ["train", str(factors), *words])
     assert result.exit_code == 2 and said in result.stderr
     assert not Path("runs").exists()

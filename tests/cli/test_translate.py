@@ -159,3 +159,34 @@ def test_translating_imports_no_torchvision(here: Path) -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=here, check=True)
     assert found.stdout.splitlines() == ["photo-disc.png", "[]"]
+
+
+def test_a_dual_model_in_a_batch(dual_run: Path, factors: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    images = [f"factors/{domain}/0{i}.png" for domain, two in (("grey_disc", "12"), ("red_square", "34")) for i in two]
+    result = translate(*images, "--to", "red_disc", "-w", str(dual_run), "-o", "out", code=1)
+    assert result.stdout.splitlines() == ["out/01-red_disc.png", "out/02-red_disc.png"]
+    for path in images[2:]:
+        assert f"{path} is of red_square, which becomes grey_square, not red_disc" in result.stderr
+    assert "2 of 4 images failed" in result.stderr and size("out/01-red_disc.png") == (40, 36)
+
+
+def test_a_dual_model_of_stdin_by_a_partner(dual_run: Path, factors: Path) -> None:
+    data = (factors / "grey_disc" / "03.png").read_bytes()
+    words = ["-", "--from", "grey_disc", "-w", str(dual_run)]
+    by_code = translate(*words, "--to", "red_disc", stdin=data).stdout_bytes
+    by_image = translate(*words, "--like", str(factors / "red_square" / "05.png"), stdin=data).stdout_bytes
+    for png in (by_code, by_image):
+        assert Image.open(io.BytesIO(png)).size == (40, 36)
+    assert by_code != by_image
+    said = translate(*words, "--to", "grey_square", stdin=data, code=1).stderr
+    assert "- is of grey_disc" in said and "use --to red_disc" in said
+    assert "no domain 'grey_disk'" in translate("-", "--from", "grey_disk", "--to", "red_disc", "-w", str(dual_run),
+                                                stdin=data, code=2).stderr  # fmt: skip
+
+
+def test_samples_of_a_dual_model_are_codes_of_the_partner(dual_run: Path, factors: Path, tmp_path: Path) -> None:
+    words = [str(factors / "grey_disc" / "03.png"), "--to", "red_disc", "--samples", "3", "-w", str(dual_run)]
+    lines = translate(*words, "-o", str(tmp_path / "o")).stdout.splitlines()
+    assert [Path(line).name for line in lines] == [f"03-red_disc-{i}.png" for i in (1, 2, 3)]
+    assert len({Path(line).read_bytes() for line in lines}) == 3

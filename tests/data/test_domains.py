@@ -103,3 +103,10 @@ def test_a_batch_depends_on_seed_and_step_alone() -> None:
     assert torch.equal(BalancedSampler(labels, 3, 8, seed=5).indices(6), batches[6])
     assert not torch.equal(BalancedSampler(labels, 3, 8, seed=6).indices(6), batches[6])
     assert all(len(batch) == 8 for batch in batches)
+
+
+def test_some_of_the_domains_can_be_chosen(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"{name}/{i}.png" for name in "abc" for i in range(3)))
+    found = scan(tmp_path, lambda names: tuple(name for name in names if name != "b"))
+    assert found.domains == ("a", "c") and {item.path.parent.name for item in found.train} == {"a", "c"}
+    assert Counter(item.label for item in found.train) == {0: 3, 1: 3}

@@ -1,11 +1,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from i2i_cli.errors import ConfigError
 from i2i_cli.jobs.classification import classify_files
 from i2i_cli.jobs.sources import Source
 from i2i_cli.jobs.translation import load
+from i2i_cli.models.latent_classifier import LatentClassifier
 
 
 def test_files_are_classified_in_order_and_bad_ones_named(run: Path, domains: Path, tmp_path: Path) -> None:
@@ -25,3 +27,17 @@ def test_an_unknown_classifier_names_the_known(run: Path, photo: Path) -> None:
     with pytest.raises(ConfigError, match="no classifier called 'domain'") as caught:
         list(classify_files(load(run, device="cpu"), [Source(path=photo)], "domain"))
     assert "domains" in caught.value.hint
+
+
+def test_the_domains_of_a_dual_model_are_told_without_a_source(dual_run: Path, factors: Path, tmp_path: Path) -> None:
+    dual = load(dual_run, device="cpu")
+    square = factors / "red_square" / "03.png"
+    assert dual.classify(square) == dual.classify(square, source="grey_disc")
+    (found,) = classify_files(dual, [Source(path=square)])
+    assert found.probabilities == pytest.approx(dual.classify(square), abs=1e-5)
+    # Other labels are read from the code of the image's own domain.
+    dual.classifiers["size"] = LatentClassifier(("a", "b"), torch.randn(2, 256), torch.zeros(2))
+    shares = [
+        next(classify_files(dual, [Source(path=square)], "size", own)) for own in (None, "red_square", "red_disc")
+    ]
+    assert shares[0].probabilities == shares[1].probabilities != shares[2].probabilities

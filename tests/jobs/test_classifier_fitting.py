@@ -95,3 +95,13 @@ def test_a_label_may_be_called_like_a_split() -> None:
 def test_an_area_under_one_label_is_none_and_no_nan() -> None:
     classifier = LatentClassifier(("a", "b"), torch.tensor([[0.0], [1.0]]), torch.zeros(2))
     assert score(classifier, np.ones((3, 1), np.float32), np.array([1, 1, 1])).auc is None
+
+
+def test_long_codes_are_fitted_by_their_principal_components() -> None:
+    """One direction of 1,500 tells the classes; the classifier still reads the codes as they are."""
+    random, labels = np.random.default_rng(0), np.arange(300) % 2
+    direction = random.normal(size=1500).astype(np.float32)
+    codes = random.normal(size=(300, 1500)).astype(np.float32) + np.outer(2 * labels - 1, 0.3 * direction)
+    fitted = fit_classifier("x", codes[:200], labels[:200], ("a", "b"), np.arange(200).astype(str))
+    assert fitted.classifier.weight.shape == (2, 1500)
+    assert score(fitted.classifier, codes[200:].astype(np.float32), labels[200:]).accuracy > 0.95

@@ -71,6 +71,16 @@ def test_a_model_that_ignores_the_domain_code_is_found_out(scorer: HeldOutScorer
     assert figures.mean_frechet > 20
 
 
+def test_what_a_family_does_not_do_is_no_figure(scorer: HeldOutScorer) -> None:
+    model = oracle(scorer)
+    model.splits_codes, scorer.rebuilds = False, False
+    model.targets_of = lambda label: (1,) if label == 0 else ()  # type: ignore[method-assign]
+    figures = scorer.figures(model, nullcontext())
+    assert figures.judged == {"dark->light": 1.0} and figures.frechet.keys() == figures.judged.keys()
+    assert (figures.reconstruction_l1, figures.frechet_reconstruction) == (None, None)
+    assert (figures.leak_means, figures.leak_noisy) == (None, None)
+
+
 def test_pairs_are_scored_against_the_true_counterpart(scorer: HeldOutScorer) -> None:
     """Every dark image is its light namesake less 140 levels, but for where its patch lies."""
     scorer.use_pairs = True

@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import torch
 from PIL import Image
 
-from i2i_cli.jobs.figures import sheet
+from i2i_cli.data.dataset import open_dataset
+from i2i_cli.jobs.figures import sheet, translation_sheet
+from i2i_cli.jobs.translation import load
 
 
 def test_a_sheet_shows_every_image_under_its_title() -> None:
@@ -11,3 +15,14 @@ def test_a_sheet_shows_every_image_under_its_title() -> None:
     colours = {colour: count for count, colour in page.getcolors(100_000)}
     assert colours[(255, 0, 0)] == colours[(0, 255, 255)] == 3 * 64 * 64, "small images are enlarged"
     assert page.width < 3 * 64 + 20, "a long title does not widen its column"
+
+
+def test_a_sheet_has_a_column_for_every_domain_or_for_several_codes_of_the_only_one(
+    run: Path, dual_run: Path, domains: Path, factors: Path
+) -> None:
+    cpu, widths = torch.device("cpu"), {}
+    for name, folder, data in (("all", run, domains), ("one", dual_run, factors)):
+        model, dataset = load(folder, device="cpu").model, open_dataset(data, 32)
+        pages = [translation_sheet(model, dataset, cpu, 2, rebuilds=rebuilds) for rebuilds in (True, False)]
+        widths[name] = [page.width // 66 for page in pages]
+    assert widths == {"all": [4, 3], "one": [6, 5]}

@@ -110,3 +110,20 @@ def test_a_link_in_a_gallery_of_links_does_not_find_itself(translator, domains: 
     search = NeighbourSearch(translator=translator, gallery=gallery)
     (answer,) = search.run([Source(path=tmp_path / "links" / "03.png")], 99)
     assert len(answer.neighbours) == 15
+
+
+def test_a_dual_model_s_codes_compare_within_a_category(dual_run: Path, factors: Path, tmp_path: Path) -> None:
+    dual = load(dual_run, device="cpu")
+    gallery, _ = gallery_of(dual, factors)
+    search = NeighbourSearch(translator=dual, gallery=gallery)
+    copy = tmp_path / "03.png"
+    shutil.copy(factors / "red_square" / "03.png", copy)
+    known, told = (
+        next(iter(NeighbourSearch(translator=dual, gallery=gallery, query_domain=own).run([Source(path=path)], 40)))
+        for path, own in ((factors / "red_square" / "03.png", None), (copy, "red_square"))
+    )
+    assert known.domain == told.domain == "red_square"
+    assert {place.label for place in known.neighbours} == {"grey_square"} and len(known.neighbours) == 16
+    assert [place.path for place in known.neighbours] == [place.path for place in told.neighbours]
+    (guessed,) = search.run([Source(path=copy)], 1)
+    assert guessed.domain in dual.domains

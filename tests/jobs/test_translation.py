@@ -2,11 +2,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import i2i_cli as i2i
-from i2i_cli.errors import ConfigError, WeightsError
+from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.jobs.translation import Translator
+
+
+@pytest.fixture(scope="module")
+def dual(dual_run: Path) -> Translator:
+    return i2i.load(dual_run, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +96,62 @@ def test_weights_with_a_strange_config_are_a_weights_error(run: Path, tmp_path: 
         save_tensors(tmp_path / "w.safetensors", tensors, changed.to_metadata())
         with pytest.raises(WeightsError, match=r"w\.safetensors"):
             i2i.load(tmp_path / "w.safetensors")
+
+
+def test_a_dual_model_keeps_the_category_and_says_so(dual: Translator, factors: Path) -> None:
+    disc = factors / "grey_disc" / "03.png"
+    assert dual.translate(disc, to="red_disc").size == (40, 36)
+    with pytest.raises(DataError, match="the image is of grey_disc, which becomes red_disc, not red_square") as caught:
+        dual.translate(disc, to="red_square")
+    assert "--to red_disc" in caught.value.hint
+    with pytest.raises(ConfigError, match="no domain 'gray_disc'") as wrong:
+        dual.translate(disc, to="red_disc", source="gray_disc")
+    assert "grey_disc" in wrong.value.hint
+
+
+def test_a_source_is_told_taken_from_the_folder_or_predicted(
+    dual: Translator, factors: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disc = factors / "grey_disc" / "03.png"
+    copy = tmp_path / "somewhere.png"
+    copy.write_bytes(disc.read_bytes())
+    by_folder = dual.translate(disc, to="red_disc")
+    assert difference(dual.translate(copy, to="red_disc", source="grey_disc"), by_folder) == 0
+    assert difference(dual.translate(Image.open(disc), to="red_disc", source="grey_disc"), by_folder) == 0
+    asked: list[int] = []
+    monkeypatch.setattr(
+        Translator, "probabilities", lambda self, squares, *_: asked.append(len(squares)) or torch.eye(4)[:1]
+    )  # the first domain is grey_disc
+    assert difference(dual.translate(copy, to="red_disc"), by_folder) == 0 and asked == [1]
+    dual.translate(disc, to="red_disc")
+    assert asked == [1], "a folder's name needs no prediction"
+
+
+def test_a_dual_target_is_made_by_its_partner_s_codes(dual: Translator, factors: Path) -> None:
+    disc, square = factors / "grey_disc" / "03.png", factors / "red_square" / "05.png"
+    like = dual.like(square)
+    assert (like.label, like.domain) == ("05", "red_disc")
+    assert dual.like(square, "red_disc").label == "red_disc"
+    first, second = dual.swap_domain(disc, square)
+    assert difference(first, dual.translate(disc, like=square)) < 1
+    assert difference(second, dual.translate(square, like=disc)) < 1
+    kept = dual.model.kept_codes[dual.label_of("red_square")]
+    assert torch.equal(dual.target("red_disc").code, kept[:1])
+    assert {tuple(target.code[0].tolist()) for target in dual.samples("red_disc", 5)} <= set(map(tuple, kept.tolist()))
+    with pytest.raises(DataError, match="whose codes translate to grey_square, not to red_disc"):
+        dual.like(disc, "red_disc")
+    with pytest.raises(DataError, match="the codes of grey_disc and red_disc are not made to be exchanged") as caught:
+        dual.swap_domain(disc, factors / "red_disc" / "03.png")
+    assert "grey_disc with red_square" in caught.value.hint
+
+
+def test_rebuilding_takes_a_training_that_rebuilt(dual: Translator, dual_run: Path, factors: Path) -> None:
+    disc = factors / "grey_disc" / "03.png"
+    assert dual.reconstruct(disc).size == (40, 36)
+    assert difference(dual.translate(disc, to="red_disc", strength=0.0), dual.reconstruct(disc)) == 0
+    plain = i2i.load(dual_run, device="cpu")
+    config = {**plain.header.config["objective"], "pretraining_steps": 0}
+    config["weights"] = {**config["weights"], "identity": 0.0}
+    plain.header.config["objective"] = config
+    with pytest.raises(ConfigError, match="never trained to rebuild an image"):
+        plain.reconstruct(disc)

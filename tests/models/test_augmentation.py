@@ -1,6 +1,6 @@
 import torch
 
-from i2i_cli.models.augmentation import blurred, moved, restyled, sharpened, toned
+from i2i_cli.models.augmentation import blurred, critic_augmented, moved, restyled, sharpened, toned
 
 
 def generator() -> torch.Generator:
@@ -42,3 +42,14 @@ def test_another_style_keeps_the_places_of_edges() -> None:
     assert float((change.argmax(1) - 15).abs().float().mean()) < 1.5, "the strongest edge stays where it was"
     gaps = torch.cdist(result.flatten(1), result.flatten(1)) + 9 * torch.eye(64)
     assert float((gaps.min(1).values > 0.05).float().mean()) > 0.8, "hardly two are drawn alike"
+
+
+def test_a_critic_s_view_hides_a_square_and_lets_gradients_through() -> None:
+    images = torch.full((8, 3, 32, 32), 0.5, requires_grad=True)
+    seen = critic_augmented(images, generator())
+    assert seen.shape == images.shape and len({float(x) for x in seen.detach().amax((1, 2, 3))}) == 8
+    hidden = (seen.detach() == -1).all(1).float().mean((1, 2))
+    assert (hidden > 0.05).all() and (hidden < 0.6).all(), "at most the square and the border"
+    (gradient,) = torch.autograd.grad(seen.sum(), images)
+    assert gradient.abs().sum() > 0
+    assert torch.equal(critic_augmented(images, generator()), seen)

@@ -21,7 +21,7 @@ def objective(recipe: str = "default", **changes) -> SRAEObjective:
         quick["weights"] = {"pixel": 1.0}  # something has to rebuild the image where VGG-16 is left out
     settings = updated(updated(ObjectiveConfig(), tables.get("objective", {})), merged(quick, changes))
     torch.manual_seed(0)
-    return SRAEObjective(SRAE(updated(NetworksConfig(), tables.get("networks", {})), 32, 2), settings)
+    return SRAEObjective(SRAE(updated(NetworksConfig(), tables.get("networks", {})), 32, "ab"), settings)
 
 
 def batch() -> Batch:
@@ -38,27 +38,27 @@ def context(step: int = 5000) -> Context:
 @pytest.mark.parametrize("num_domains", [2, 5])
 def test_shapes_at_every_size(size: int, num_domains: int) -> None:
     config = NetworksConfig(width=16, min_width=8, content_channels=6, domain_channels=3)
-    model = SRAE(config, size, num_domains)
+    model = SRAE(config, size, "abcde"[:num_domains])
     codes = model.encode(torch.zeros(2, 3, size, size))
     assert codes.content.shape == (2, 6, 8, 8) and codes.domain.shape == (2, 3)
     assert model.decode(*codes).shape == (2, 3, size, size)
 
 
 def test_default_networks_have_their_stated_size() -> None:
-    model = SRAE(NetworksConfig(), 64, 2)
+    model = SRAE(NetworksConfig(), 64, "ab")
     assert sum(p.numel() for p in model.encoder.parameters()) == 1_430_448
     assert sum(p.numel() for p in model.decoder.parameters()) == 1_017_555
 
 
 def test_sizes_that_cannot_be_are_refused() -> None:
     with pytest.raises(ConfigError, match="image size 48"):
-        SRAE(NetworksConfig(), 48, 2)
+        SRAE(NetworksConfig(), 48, "ab")
     with pytest.raises(ConfigError, match="content_size = 7"):
         NetworksConfig(content_size=7)
 
 
 def test_the_content_means_carry_no_instance_statistics_by_default() -> None:
-    model = SRAE(NetworksConfig(), 32, 2)
+    model = SRAE(NetworksConfig(), 32, "ab")
     content = model.encode(batch().images).content
     assert content.mean((2, 3)).abs().max() < 1e-4
     assert (content.var((2, 3), unbiased=False) - 1).abs().max() < 1e-2
@@ -174,7 +174,7 @@ def test_settings_are_checked() -> None:
 
 def test_with_edges_only_the_content_sees_no_colours() -> None:
     torch.manual_seed(0)
-    model = SRAE(NetworksConfig(edges_only=True, width=16, min_width=8), 32, 2)
+    model = SRAE(NetworksConfig(edges_only=True, width=16, min_width=8), 32, "ab")
     images = batch().images
     first, second = model.encode(images), model.encode(images.roll(1, 1))
     assert torch.allclose(first.content, second.content, atol=1e-4)
@@ -183,7 +183,7 @@ def test_with_edges_only_the_content_sees_no_colours() -> None:
 
 def test_with_standardised_input_no_code_knows_the_brightness() -> None:
     torch.manual_seed(0)
-    model = SRAE(NetworksConfig(standardise_input=True, width=16, min_width=8), 32, 2)
+    model = SRAE(NetworksConfig(standardise_input=True, width=16, min_width=8), 32, "ab")
     images = batch().images
     first, second = model.encode(images), model.encode(0.6 * images - 0.2)
     assert torch.allclose(first.content, second.content, atol=0.05) and torch.allclose(

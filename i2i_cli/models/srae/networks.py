@@ -1,6 +1,7 @@
 """SRAE's networks that survive training: one encoder with two streams, one decoder (paper 3.2, figure 2)."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -190,9 +191,9 @@ class Decoder(nn.Module):
 class SRAE(TranslationModel):
     """Split-representation autoencoder: encode to (content, domain), decode from any such pair."""
 
-    def __init__(self, config: NetworksConfig, image_size: int, num_domains: int) -> None:
+    def __init__(self, config: NetworksConfig, image_size: int, domains: Sequence[str]) -> None:
         side = config.content_size
-        super().__init__(image_size, num_domains, (config.content_channels, side, side), (config.domain_channels,))
+        super().__init__(image_size, len(domains), (config.content_channels, side, side), (config.domain_channels,))
         self.encoder = Encoder(config, image_size)
         self.decoder = Decoder(config, image_size)
 
