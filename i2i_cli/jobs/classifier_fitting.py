@@ -16,7 +16,7 @@ from i2i_cli.jobs.gallery import HELD_OUT, UNDECIDED, UNKNOWN, Gallery
 from i2i_cli.models.latent_classifier import LatentClassifier
 
 NUM_FOLDS = 5
-NUM_COMPONENTS = 128
+NUM_COMPONENTS = 256
 """Longer codes are first projected onto as many of their principal components."""
 
 STRENGTHS = tuple(10.0**power for power in range(-4, 3))
