@@ -39,6 +39,8 @@ def classify_files(
         ConfigError: the weights hold no such classifier, or no such domain.
     """
     classifier = translator.classifier(labels)
+    if own is not None:
+        translator.label_of(own)
     for batch in load_batches(sources, translator.image_size, read_stdin):
         loaded = [item for item in batch if isinstance(item, Loaded)]
         found = iter(_probabilities(translator, loaded, labels, own) if loaded else [])

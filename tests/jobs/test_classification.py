@@ -41,3 +41,5 @@ def test_the_domains_of_a_dual_model_are_told_without_a_source(dual_run: Path, f
         next(classify_files(dual, [Source(path=square)], "size", own)) for own in (None, "red_square", "red_disc")
     ]
     assert shares[0].probabilities == shares[1].probabilities != shares[2].probabilities
+    with pytest.raises(ConfigError, match="no domain 'red_sqare'"):
+        list(classify_files(dual, [Source(path=square)], own="red_sqare"))
