@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -172,7 +172,9 @@ def model_card(path: Path, header: Header) -> str:
     """The Markdown card of the weights at `path`: what they are, their figures, how to use them."""
     images = header.trained_on.get("images", {})
     # A family with roles takes its inputs together; others take any two domains.
-    first, last = header.config.get("networks", {}).get("inputs") or (header.domains[0], header.domains[-1])
+    ends = (header.domains[0], header.domains[-1])
+    together: Sequence[str] = header.config.get("networks", {}).get("inputs") or ends
+    first, last = together if len(together) == 2 else ends
     is_run = path.name == MODEL
     name = path.parent.name if is_run else path.stem
     weights = shlex.quote(str(path.parent if is_run else path))
