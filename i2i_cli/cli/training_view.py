@@ -13,7 +13,7 @@ from i2i_cli.cli.report import say, stderr_console
 from i2i_cli.jobs.observer import Observer
 
 if TYPE_CHECKING:
-    from i2i_cli.jobs.evaluation import HeldOutFigures
+    from i2i_cli.jobs.held_out import HeldOutFigures
 
 PLAIN_EVERY = 30.0
 """Seconds between two plain lines."""

@@ -16,6 +16,7 @@ from i2i_cli.jobs.codes import flat_codes, sources_of
 from i2i_cli.jobs.gallery import SUFFIX, UNKNOWN, Gallery, GalleryFacts, open_gallery, save_gallery
 from i2i_cli.jobs.listing import Entry, listed
 from i2i_cli.jobs.sources import Failure, Loaded, Source, load_batches
+from i2i_cli.jobs.trained import TrainedModel
 from i2i_cli.jobs.translation import Translator
 
 SAVE_SECONDS = 60.0
@@ -152,6 +153,19 @@ def _check_writable(out: Path) -> None:
         raise DataError(f"cannot write {out}: no right to write in {out.parent}", "write elsewhere")
 
 
+def gallery_made_with(translator: TrainedModel, path: Path) -> Gallery:
+    """The gallery in the file at `path`.
+
+    Raises:
+        WeightsError: it is none, or was made with other weights.
+    """
+    gallery = open_gallery(path)
+    if gallery.facts.model != translator.fingerprint:
+        hint = f"make one with these: i2i index {gallery.facts.root} -o FILE"
+        raise WeightsError(f"the gallery {path} was made with other weights", hint)
+    return gallery
+
+
 def gallery_of(
     translator: Translator, path: Path, report: Progress | None = None
 ) -> tuple[Gallery, tuple[Failure, ...]]:
@@ -161,11 +175,7 @@ def gallery_of(
         DataError, WeightsError: no gallery, no images, or made with other weights.
     """
     if not path.is_dir():
-        gallery = open_gallery(path)
-        if gallery.facts.model != translator.fingerprint:
-            hint = f"make one with these: i2i index {gallery.facts.root} -o FILE"
-            raise WeightsError(f"the gallery {path} was made with other weights", hint)
-        return gallery, ()
+        return gallery_made_with(translator, path), ()
     name = hashlib.sha256(os.fsencode(path.resolve()) + translator.fingerprint.encode()).hexdigest()[:24]
     kept = cache_folder() / "galleries" / f"{name}{SUFFIX}"
     result = index_folder(translator, path, kept, overwrite=True, report=report)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from i2i_cli.jobs.evaluation import HeldOutFigures
+    from i2i_cli.jobs.held_out import HeldOutFigures
 
 
 class Observer:

@@ -17,8 +17,8 @@ from i2i_cli.engine.device import autocast
 from i2i_cli.engine.header import Header
 from i2i_cli.engine.loop import Loop, generator_for
 from i2i_cli.jobs.classifier_fitting import FittedClassifier
-from i2i_cli.jobs.evaluation import HeldOutFigures, HeldOutScorer
 from i2i_cli.jobs.figures import translation_sheet
+from i2i_cli.jobs.held_out import HeldOutFigures, HeldOutScorer
 from i2i_cli.jobs.observer import Observer
 from i2i_cli.jobs.publishing import data_name
 from i2i_cli.jobs.run_codes import RunCodes

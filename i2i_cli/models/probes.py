@@ -58,9 +58,13 @@ class Judge(nn.Module):
 
 def code_probe(num_inputs: int, num_domains: int) -> nn.Module:
     """An MLP that reads the domain from standardised flat codes (B, n)."""
-    return nn.Sequential(nn.Linear(num_inputs, 128), nn.ReLU(), nn.Linear(128, num_domains))
+    return nn.Sequential(
+        nn.Linear(num_inputs, 256), nn.ReLU(), nn.Dropout(0.3), nn.Linear(256, 256), nn.ReLU(),
+        nn.Linear(256, num_domains),
+    )  # fmt: skip
 
 
+@torch.enable_grad()
 def fit(network: nn.Module, inputs: Tensor, labels: Tensor, *, steps: int, seed: int, rate: float = 2e-3) -> nn.Module:
     """Train `network` by cross-entropy on balanced batches of 64; returns it in eval mode.
 

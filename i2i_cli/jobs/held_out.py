@@ -185,7 +185,7 @@ class HeldOutScorer:
 
         train, test = codes(self._train_rows), codes(self._test_rows)
         mean, scale = train.mean(0), train.std(0).clamp_min(1e-6)
-        with torch.random.fork_rng(devices=[]), torch.enable_grad(), torch.autocast(self.device.type, enabled=False):
+        with torch.random.fork_rng(devices=[]), torch.autocast(self.device.type, enabled=False):
             torch.manual_seed(self.seed)
             probe = code_probe(train.shape[1], len(self.dataset.domains)).to(self.device)
             fit(probe, (train - mean) / scale, self._train_labels, steps=400, seed=self.seed)

@@ -1,0 +1,125 @@
+"""Everything that is claimed of a model, measured on held-out images: one job, a section a question."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from i2i_cli.config import updated
+from i2i_cli.errors import ConfigError
+from i2i_cli.jobs.evaluation.classifying import classification
+from i2i_cli.jobs.evaluation.figure import Figure, Section
+from i2i_cli.jobs.evaluation.finding import retrieval
+from i2i_cli.jobs.evaluation.leak import leak
+from i2i_cli.jobs.evaluation.material import Material, check_pattern, gather
+from i2i_cli.jobs.evaluation.realism import realism
+from i2i_cli.jobs.evaluation.reconstruction import reconstruction
+from i2i_cli.jobs.evaluation.translations import translation
+from i2i_cli.jobs.trained import DOMAINS, TrainedModel
+from i2i_cli.models import family
+
+__all__ = ["SECTIONS", "Evaluation", "Figure", "Section", "evaluate"]
+
+Report = Callable[[str, int, int], None]
+"""Is told (what is done, how far, of how much)."""
+
+SECTIONS = ("reconstruction", "leak", "translation", "realism", "retrieval", "classification")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What was measured.
+
+    Args:
+        held_out: number of held-out images of each domain.
+        notes: what was left out, and why.
+    """
+
+    weights: str
+    model: str
+    data: str
+    held_out: dict[str, int]
+    sections: tuple[Section, ...]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def evaluate(
+    translator: TrainedModel,
+    root: Path,
+    *,
+    only: tuple[str, ...] = (),
+    same: str | None = None,
+    test_limit: int = 500,
+    train_limit: int = 2000,
+    seed: int = 0,
+    report: Report = lambda what, done, total: None,
+) -> tuple[Evaluation, Material]:
+    """Measure a model on the held-out images of a folder, or on the codes of a gallery.
+
+    Args:
+        only: names of `SECTIONS`; all where empty.
+        same: see `material.gather`.
+        test_limit, train_limit: most images of a domain that are measured, and that probes learn from.
+
+    Returns:
+        The figures, and what they were measured on.
+
+    Raises:
+        ConfigError, DataError, WeightsError: before the long work, where possible.
+    """
+    unknown = [name for name in only if name not in SECTIONS]
+    if unknown:
+        raise ConfigError(f"there is no section {unknown[0]!r}", f"use {', '.join(SECTIONS)}")
+    check_pattern(same)
+    from i2i_cli.jobs.publishing import describe
+
+    material = gather(
+        translator, root, test_limit, train_limit, same, lambda done, total: report("encoding", done, total)
+    )
+    plan, notes = _plan(material, seed)
+    chosen = [name for name in SECTIONS if name in (only or SECTIONS)]
+    sections = []
+    for place, name in enumerate(chosen):
+        report(name, place, len(chosen))
+        if name in plan and (section := plan[name]()).figures:
+            sections.append(section)
+        elif name == "retrieval":
+            notes.append("retrieval is left out: held-out images of different domains share no names (see --same)")
+    report("done", len(chosen), len(chosen))
+    counts = material.test.labels.bincount(minlength=len(material.domains)).tolist()
+    evaluation = Evaluation(
+        weights=str(translator.path),
+        model=describe(translator.header),
+        data=str(root),
+        held_out=dict(zip(material.domains, counts, strict=True)),
+        sections=tuple(sections),
+        notes=(*material.notes, *notes),
+    )
+    return evaluation, material
+
+
+def _plan(material: Material, seed: int) -> tuple[dict[str, Callable[[], Section]], list[str]]:
+    """What can be measured with what there is, and what is left out for which reason."""
+    translator, notes = material.translator, list[str]()
+    plan: dict[str, Callable[[], Section]] = {
+        "leak": lambda: leak(material, seed),
+        "retrieval": lambda: retrieval(material),
+    }
+    if material.test_pictures is not None:
+        plan |= {"translation": lambda: translation(material, seed), "realism": lambda: realism(material, seed)}
+        kind = family(translator.header.family)
+        if kind.rebuilds(updated(kind.objective, translator.header.config.get("objective", {}))):
+            plan["reconstruction"] = lambda: reconstruction(material)
+        else:
+            notes.append(
+                "reconstruction is left out: the model was never trained to rebuild an image from its own code"
+            )
+    if DOMAINS in translator.classifiers:
+        plan["classification"] = lambda: classification(material)
+    else:
+        notes.append("classification is left out: the weights hold no classifier of their domains")
+    return plan, notes

@@ -1,0 +1,58 @@
+"""What the codes still tell of the domain, by fresh probes on held-out codes."""
+
+import torch
+from torch import Tensor, nn
+
+from i2i_cli.jobs.evaluation.figure import Figure, Section, balanced_share_of
+from i2i_cli.jobs.evaluation.material import Coded, Material, Pictures
+from i2i_cli.models.probes import code_probe, fit
+
+STEPS = 800
+
+TEXT = (
+    "Balanced accuracy of probes trained afresh on codes of training images and scored on held-out ones. The reference "
+    "is chance. From content codes chance is the goal, and the MLP's figure is the one that counts: a linear probe is "
+    "easily fooled. Content with the training's noise is all that the decoder can have learned from. "
+    "From the domain code the goal is 1."
+)
+
+
+def leak(material: Material, seed: int) -> Section:
+    """Linear and MLP probes of the content means, of the content with noise, and of the domain code."""
+    train, test = material.train, material.test
+    sets: dict[str, tuple[Tensor, Tensor]] = {}
+    if material.translator.model.splits_codes:
+        sets["content"] = (train.content, test.content)
+        if material.train_pictures is not None and material.test_pictures is not None:
+            generator = torch.Generator(material.translator.device).manual_seed(seed)
+            pictures = (material.train_pictures, material.test_pictures)
+            first, second = (_noisy(material, side, generator) for side in pictures)
+            sets["content with noise"] = (first, second)
+    sets["domain code"] = (train.domain, test.domain)
+    figures = []
+    for name, (known, asked) in sets.items():
+        for kind in ("linear", "MLP"):
+            figures.append(_read(f"{name}, {kind}", kind, known, train, asked, test, len(material.domains), seed))
+    return Section(name="leak", text=TEXT, figures=tuple(figures))
+
+
+@torch.no_grad()
+def _noisy(material: Material, side: Pictures, generator: torch.Generator) -> Tensor:
+    model, device = material.translator.model, material.translator.device
+    return torch.cat(
+        [model.sample_codes(images, generator).content.flatten(1).float() for images, _ in side.batches(device)]
+    )
+
+
+def _read(
+    measure: str, kind: str, known: Tensor, train: Coded, asked: Tensor, test: Coded, num_domains: int, seed: int
+) -> Figure:
+    mean, scale = known.mean(0), known.std(0).clamp_min(1e-6)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        inputs = known.shape[1]
+        probe = code_probe(inputs, num_domains) if kind == "MLP" else nn.Linear(inputs, num_domains)
+        probe = fit(probe.to(known.device), (known - mean) / scale, train.labels, steps=STEPS, seed=seed, rate=1e-3)
+    with torch.no_grad():
+        right = probe((asked - mean) / scale).argmax(1).cpu() == test.labels
+    return balanced_share_of(measure, "all", right, test.labels, 1 / num_domains)

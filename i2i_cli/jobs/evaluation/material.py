@@ -1,0 +1,192 @@
+"""What is evaluated: codes of training and of held-out images, and the images where they are at hand."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from i2i_cli.data.augment import to_model_range
+from i2i_cli.data.cache import Progress
+from i2i_cli.data.dataset import Dataset, decoded
+from i2i_cli.data.domains import is_held_out, scan
+from i2i_cli.errors import ConfigError, DataError
+from i2i_cli.jobs.gallery import HELD_OUT, UNDECIDED, Gallery
+from i2i_cli.jobs.indexing import gallery_made_with
+from i2i_cli.jobs.trained import TrainedModel
+from i2i_cli.models.family import Codes
+
+CHUNK = 128
+MIN_HELD_OUT = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """Codes of images, and what is known of them.
+
+    Args:
+        content, domain: flat codes (n, f) and (n, j).
+        labels: (n,) domains.
+        keys: what images that show the same thing have in common.
+    """
+
+    content: Tensor
+    domain: Tensor
+    labels: Tensor
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Images (n, S, S, 3) uint8 with labels (n,), keys and paths."""
+
+    crops: Tensor
+    labels: Tensor
+    keys: tuple[str, ...]
+    paths: tuple[Path, ...]
+
+    def of(self, label: int) -> "Pictures":
+        """Those of one domain."""
+        rows = torch.nonzero(self.labels == label).flatten()
+        picked = rows.tolist()
+        keys, paths = tuple(self.keys[row] for row in picked), tuple(self.paths[row] for row in picked)
+        return Pictures(self.crops[rows], self.labels[rows], keys, paths)
+
+    def batches(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+        """(images in [-1, 1], labels) on `device`."""
+        for crops, labels in zip(self.crops.split(CHUNK), self.labels.split(CHUNK), strict=True):
+            yield to_model_range(crops, device), labels.to(device)
+
+    def images(self, device: torch.device) -> Tensor:
+        """All of them (n, 3, S, S) in [-1, 1]."""
+        return torch.cat([images for images, _ in self.batches(device)])
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Everything that is measured on: `train` and `test` codes, and the pictures behind them, if at hand."""
+
+    translator: TrainedModel
+    train: Coded
+    test: Coded
+    train_pictures: Pictures | None = None
+    test_pictures: Pictures | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Names of the domains, in order of the labels."""
+        return self.translator.domains
+
+    def name(self, a: int, b: int) -> str:
+        """What a translation or a search from domain a to domain b is called."""
+        return f"{self.domains[a]}->{self.domains[b]}"
+
+
+def gather(
+    translator: TrainedModel, root: Path, test_limit: int, train_limit: int, same: str | None, report: Progress
+) -> Material:
+    """Images of a folder, or the codes of a gallery, with up to so many of each domain in either split.
+
+    Args:
+        same: a regular expression: files whose names match it alike show the same thing. Without it,
+            those with the same path below their domain's folder do.
+
+    Raises:
+        DataError, ConfigError, WeightsError: no such folder or gallery, a domain is missing, too few images,
+            or a gallery of other weights.
+    """
+    if not root.is_dir():
+        return _of_gallery(translator, gallery_made_with(translator, root), same)
+    dataset = decoded(scan(root, lambda found: _chosen(translator, root, found)), translator.image_size, report)
+    train, test = (
+        _pictures(dataset, dataset.train, train_limit, same),
+        _pictures(dataset, dataset.test, test_limit, same),
+    )
+    _check_enough(translator, test.labels, root)
+    notes = [*dataset.warnings, *(f"left out: {text}" for text in dataset.images.bad)]
+    return Material(
+        translator, _coded(translator, train, report), _coded(translator, test, report), train, test, tuple(notes)
+    )
+
+
+def _chosen(translator: TrainedModel, root: Path, found: Sequence[str]) -> tuple[str, ...]:
+    missing = [domain for domain in translator.domains if domain not in found]
+    if missing:
+        raise DataError(
+            f"{root} has no folder {', '.join(missing)}, which {translator.path} was trained on",
+            "give a folder with one folder for each of " + ", ".join(translator.domains),
+        )
+    return translator.domains
+
+
+def _check_enough(translator: TrainedModel, labels: Tensor, root: Path) -> None:
+    counts = labels.bincount(minlength=len(translator.domains)).tolist()
+    few = [domain for domain, count in zip(translator.domains, counts, strict=True) if count < MIN_HELD_OUT]
+    if few:
+        raise DataError(
+            f"{root} has fewer than {MIN_HELD_OUT} held-out images of {', '.join(few)}",
+            "put some below test/DOMAIN (a tenth is held out where there are no such folders); a run's own gallery "
+            "holds training images alone, so index the whole folder: i2i index DATA -o FILE",
+        )
+
+
+def _pictures(dataset: Dataset, split: Tensor, limit: int, same: str | None) -> Pictures:
+    rows = torch.cat([dataset.rows(split, label, limit) for label in range(len(dataset.domains))])
+    items = [dataset.items[row] for row in rows.tolist()]
+    keys = tuple(_key(item.key, item.path.name, same) for item in items)
+    return Pictures(dataset.images.crops(rows), dataset.labels[rows], keys, tuple(item.path for item in items))
+
+
+def _key(key: str, name: str, same: str | None) -> str:
+    found = re.search(same, name) if same is not None else None
+    return key if found is None else found.group(0)
+
+
+def check_pattern(same: str | None) -> None:
+    """Refuse what is no regular expression.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        re.compile(same or "")
+    except re.error as error:
+        raise ConfigError(f"--same {same!r} is no regular expression: {error}", "such as '^[a-z]+'") from error
+
+
+@torch.no_grad()
+def _coded(translator: TrainedModel, side: Pictures, report: Progress) -> Coded:
+    found: list[Codes] = []
+    for images, labels in side.batches(translator.device):
+        codes = translator.model.encode(images, labels)
+        found.append(Codes(codes.content.flatten(1).float(), codes.domain.flatten(1).float()))
+        report(sum(len(code.domain) for code in found), len(side.labels))
+    content, domain = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return Coded(content, domain, side.labels, side.keys)
+
+
+def _of_gallery(translator: TrainedModel, gallery: Gallery, same: str | None) -> Material:
+    """The codes that a gallery keeps: no image is opened."""
+    places = {name: translator.domains.index(name) for name in gallery.facts.labels if name in translator.domains}
+    rows = [row for row in range(len(gallery)) if gallery.label(row) in places]
+    labels = torch.tensor([places[str(gallery.label(row))] for row in rows], dtype=torch.int64)
+    below = [Path(gallery.paths[row]).with_suffix("") for row in rows]
+    parts = [path.parts[path.parts.index(str(gallery.label(row))) + 1 :] for path, row in zip(below, rows, strict=True)]
+    keys = [_key("/".join(part), Path(gallery.paths[row]).name, same) for part, row in zip(parts, rows, strict=True)]
+    held = [
+        gallery.splits[row] == HELD_OUT or (gallery.splits[row] == UNDECIDED and is_held_out(key))
+        for row, key in zip(rows, keys, strict=True)
+    ]
+    is_test = torch.tensor(held, dtype=torch.bool)
+    _check_enough(translator, labels[is_test], Path(gallery.facts.root))
+    content, domain = (torch.from_numpy(np.array(code[rows], np.float32)) for code in (gallery.content, gallery.domain))
+    train, test = (
+        Coded(content[chosen], domain[chosen], labels[chosen], tuple(np.array(keys, object)[chosen.numpy()]))
+        for chosen in (~is_test, is_test)
+    )
+    note = "a gallery holds no images: reconstruction, translation and realism are left out"
+    return Material(translator, train, test, notes=(note,))

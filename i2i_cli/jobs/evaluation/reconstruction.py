@@ -1,0 +1,53 @@
+"""How well images come back from their own codes."""
+
+import torch
+from torch import Tensor
+
+from i2i_cli.jobs.evaluation.figure import Figure, Section, mean_of, with_means
+from i2i_cli.jobs.evaluation.material import Material
+
+TEXT = (
+    "Held-out images against the same from their own codes, by domain. L1: mean absolute error of images in [-1, 1]; "
+    "PSNR in dB; SSIM: 1 is equal; sharpness: gradient energy as a ratio to that of the real images; LPIPS (AlexNet, "
+    "0 is equal) only where its backbone is cached."
+)
+
+
+@torch.no_grad()
+def reconstruction(material: Material) -> Section:
+    """L1, PSNR, SSIM and sharpness a domain; LPIPS where its backbone is cached."""
+    # Late: torchmetrics takes a second to import.
+    from torchmetrics.functional.image import structural_similarity_index_measure as similarity
+
+    from i2i_cli.jobs.evaluation.cached import lpips
+
+    assert material.test_pictures is not None
+    model, device, figures, perceptual = material.translator.model, material.translator.device, [], lpips()
+    for label, domain in enumerate(material.domains):
+        real, rebuilt = [], []
+        for images, labels in material.test_pictures.of(label).batches(device):
+            real.append(images)
+            rebuilt.append(model.decode(*model.encode(images, labels)).float().clamp(-1, 1))
+        x, y = torch.cat(real), torch.cat(rebuilt)
+        errors = (x - y).square().mean((1, 2, 3)) / 4  # of images in [0, 1]
+        ssim = similarity(y, x, data_range=2.0, reduction="none")
+        assert isinstance(ssim, Tensor)
+        figures += [
+            mean_of("L1", domain, (x - y).abs().mean((1, 2, 3))),
+            mean_of("PSNR", domain, -10 * errors.clamp_min(1e-10).log10()),
+            mean_of("SSIM", domain, ssim),
+            _sharpness(domain, x, y),
+        ]
+        if perceptual is not None:
+            figures.append(mean_of("LPIPS", domain, perceptual(y, x)))
+    return Section(name="reconstruction", text=TEXT, figures=with_means(figures))
+
+
+def gradient_energy(images: Tensor) -> Tensor:
+    """Mean squared difference between neighbouring pixels (B,): what blur takes away first."""
+    across, down = images.diff(dim=3).square().mean((1, 2, 3)), images.diff(dim=2).square().mean((1, 2, 3))
+    return across + down
+
+
+def _sharpness(domain: str, real: Tensor, rebuilt: Tensor) -> Figure:
+    return mean_of("sharpness", domain, gradient_energy(rebuilt) / gradient_energy(real).mean())

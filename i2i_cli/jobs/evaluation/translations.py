@@ -1,0 +1,150 @@
+"""Translations of held-out images along every route of a model: are they of the target, and what is kept."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from i2i_cli.jobs.evaluation.figure import Figure, Section, mean_of, share_of, with_means
+from i2i_cli.jobs.evaluation.material import Material
+from i2i_cli.models.probes import Judge, as_judged, fit
+
+JUDGE_STEPS = 600
+NOISE = 0.5
+"""Of the codes' own deviation: the noise that outputs are tested with."""
+
+TEXT = (
+    "Every ordered pair; target codes drawn from the kept ones. Judged: share that a classifier trained on real images "
+    "alone takes for the target (reference: the share of real images of the target that it gets right). Content found: "
+    "share of translations whose content code is closest to that of their own input, among all inputs (reference: "
+    "chance). Edges: correlation of a translation's edges with its input's (reference: with another's). Cycle L1: "
+    "there and back (reference: rebuilt at once). Moved by noise: how far an output moves when "
+    f"{NOISE:g} deviations of noise are added to its content code, as a share of the distance between two outputs."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """Translations of the held-out images of domain a to domain b.
+
+    Args:
+        inputs, outputs: (n, 3, S, S), each output by a drawn code (n, ...) of `codes`.
+    """
+
+    a: int
+    b: int
+    inputs: Tensor
+    outputs: Tensor
+    content: Tensor
+    codes: Tensor
+
+
+@torch.no_grad()
+def made(material: Material, seed: int) -> Iterator[Made]:
+    """The translations along every route."""
+    model, device = material.translator.model, material.translator.device
+    assert material.test_pictures is not None
+    for a, b in model.routes():
+        pictures, kept = material.test_pictures.of(a), model.target_codes(b)
+        generator = torch.Generator().manual_seed(seed)
+        drawn = kept[torch.randint(len(kept), (len(pictures.labels),), generator=generator).to(kept.device)].to(device)
+        contents, outputs = [], []
+        for (images, labels), codes in zip(pictures.batches(device), drawn.split(128), strict=True):
+            content = model.encode(images, labels).content
+            contents.append(content)
+            outputs.append(model.decode(content, codes).float().clamp(-1, 1))
+        yield Made(a, b, pictures.images(device), torch.cat(outputs), torch.cat(contents), drawn)
+
+
+def fit_judge(material: Material, seed: int) -> Judge:
+    """A classifier of domains that saw real training images alone."""
+    device, pictures = material.translator.device, material.train_pictures
+    assert pictures is not None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        judge = Judge(len(material.domains)).to(device)
+    seen = torch.cat([as_judged(images) for images, _ in pictures.batches(device)])
+    fit(judge, seen, pictures.labels, steps=JUDGE_STEPS, seed=seed)
+    judge.set_scale(seen)
+    return judge
+
+
+@torch.no_grad()
+def translation(material: Material, seed: int) -> Section:
+    """The figures of every ordered pair."""
+    judge, pictures = fit_judge(material, seed), material.test_pictures
+    assert pictures is not None
+    device, real = material.translator.device, {}
+    for label in range(len(material.domains)):
+        taken = _judged(judge, pictures.of(label).images(device))
+        real[label] = float((taken == label).float().mean())
+    figures: list[Figure] = []
+    for found in made(material, seed):
+        name = material.name(found.a, found.b)
+        taken = _judged(judge, found.outputs) == found.b
+        figures.append(share_of("judged", name, taken, real[found.b]))
+        figures += _kept(material, found, name)
+        figures.append(_moved(material, found, name, seed))
+    return Section(name="translation", text=TEXT, figures=with_means(figures))
+
+
+def _judged(judge: Judge, images: Tensor) -> Tensor:
+    return torch.cat([judge(chunk).argmax(1) for chunk in images.split(256)]).cpu()
+
+
+def _kept(material: Material, found: Made, name: str) -> list[Figure]:
+    """What of the input is left: in the content code, in the edges, and after the way back."""
+    model, count = material.translator.model, len(found.inputs)
+    again, back, direct = [], [], []
+    for images, outputs in zip(found.inputs.split(128), found.outputs.split(128), strict=True):
+        ours, theirs = (torch.full((len(images),), label, device=images.device) for label in (found.a, found.b))
+        codes = model.encode(images, ours)
+        home = codes.domain if model.splits_codes else model.target_codes(found.a)[:1].expand_as(codes.domain)
+        content_again = model.encode(outputs, theirs).content
+        again.append(content_again.flatten(1).float())
+        if found.a in model.targets_of(found.b):
+            back.append((model.decode(content_again, home).float() - images).abs().mean((1, 2, 3)))
+            direct.append((model.decode(codes.content, codes.domain).float() - images).abs().mean((1, 2, 3)))
+    distances = torch.cdist(torch.cat(again), found.content.flatten(1).float())
+    own = (distances.argmin(1) == torch.arange(count, device=distances.device)).cpu()
+    figures = [
+        share_of("content found", name, own, 1 / count),
+        mean_of("edges", name, agreement(found.inputs, found.outputs), _other_edges(found)),
+    ]
+    if back:
+        figures.append(mean_of("cycle L1", name, torch.cat(back), float(torch.cat(direct).mean())))
+    return figures
+
+
+def _other_edges(found: Made) -> float:
+    return float(agreement(found.inputs.roll(1, 0), found.outputs).mean())
+
+
+def edges(images: Tensor) -> Tensor:
+    """Gradient magnitude of brightness, slightly blurred, as unit vectors (B, S * S) without their mean."""
+    grey = images.mean(1, keepdim=True)
+    across = F.pad(grey[:, :, :, 1:] - grey[:, :, :, :-1], (0, 1))
+    down = F.pad(grey[:, :, 1:] - grey[:, :, :-1], (0, 0, 0, 1))
+    flat = F.avg_pool2d((across.square() + down.square()).sqrt(), 3, 1, 1).flatten(1)
+    return F.normalize(flat - flat.mean(1, keepdim=True), dim=1)
+
+
+def agreement(first: Tensor, second: Tensor) -> Tensor:
+    """Correlation (B,) of the edges of images side by side."""
+    return (edges(first) * edges(second)).sum(1)
+
+
+def _moved(material: Material, found: Made, name: str, seed: int) -> Figure:
+    """The dual paper's robustness: outputs under noise in the code."""
+    model, generator = material.translator.model, torch.Generator().manual_seed(seed + 1)
+    scale = found.content.float().std(0).clamp_min(1e-6) * NOISE
+    moves = []
+    parts = (whole.split(128) for whole in (found.content, found.codes, found.outputs))
+    for content, codes, outputs in zip(*parts, strict=True):
+        noise = torch.randn(content.shape, generator=generator).to(content.device) * scale
+        moved = model.decode(content + noise, codes).float().clamp(-1, 1)
+        moves.append((moved - outputs).flatten(1).norm(dim=1))
+    others = torch.pdist(found.outputs[:200].flatten(1)).mean().clamp_min(1e-9)
+    return mean_of("moved by noise", name, torch.cat(moves) / others)

@@ -1,0 +1,158 @@
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import torch
+
+from i2i_cli.errors import ConfigError, DataError, WeightsError
+from i2i_cli.jobs.evaluation import SECTIONS, Evaluation, evaluate
+from i2i_cli.jobs.evaluation.figure import Figure
+from i2i_cli.jobs.evaluation.finding import average_precision
+from i2i_cli.jobs.evaluation.leak import leak
+from i2i_cli.jobs.evaluation.material import Coded, Material
+from i2i_cli.jobs.evaluation.realism import feature_network, frechet, inside, kernel
+from i2i_cli.jobs.evaluation.reconstruction import gradient_energy
+from i2i_cli.jobs.evaluation.report import save_report
+from i2i_cli.jobs.evaluation.translations import agreement
+from i2i_cli.jobs.indexing import index_folder
+from i2i_cli.jobs.translation import load
+from i2i_cli.models.probes import frechet_distance
+from tests.conftest import draw_domains, draw_factor_domains
+
+
+def with_test(root: Path, draw: object) -> Path:
+    """A data set with 16 training images of each domain and the same ones held out, 12 of them with a counterpart."""
+    for split in ("train", "test"):
+        draw(root / split)  # type: ignore[operator]
+    return root
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return with_test(tmp_path / "shapes", draw_domains)
+
+
+def figure(found: Evaluation, section: str, measure: str, subject: str) -> Figure:
+    (own,) = [one for one in found.sections if one.name == section]
+    (figure,) = [one for one in own.figures if (one.measure, one.subject) == (measure, subject)]
+    return figure
+
+
+def test_every_section_of_a_model_is_measured(run: Path, data: Path, tmp_path: Path) -> None:
+    found, material = evaluate(load(run), data)
+    assert tuple(section.name for section in found.sections) == SECTIONS
+    assert found.held_out == {"disc": 16, "square": 16}
+    assert {one.subject for one in found.sections[2].figures} == {"disc->square", "square->disc", "mean"}
+    assert figure(found, "leak", "content, MLP", "all").reference == 0.5
+    assert figure(found, "translation", "judged", "disc->square").count == 16
+    assert sum(map(sum, found.sections[-1].matrix)) == 32
+    for section in found.sections:
+        for one in section.figures:
+            assert one.value == one.value, f"{one.measure} is no number"
+            assert one.low is None or one.low <= one.value + 1e-9
+    assert evaluate(load(run), data)[0] == found, "the same seed, the same figures"
+    save_report(tmp_path / "report.html", found, material)
+    page = (tmp_path / "report.html").read_text()
+    assert "disc-&gt;square" in page and "data:image/png;base64," in page and "http" not in page
+    Tags().check(page)
+
+
+class Tags(HTMLParser):
+    """Complains of tags that are not closed."""
+
+    def check(self, page: str) -> None:
+        self.open: list[str] = []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_dual_family_is_measured_along_its_routes(dual_run: Path, tmp_path: Path) -> None:
+    root = with_test(tmp_path / "factors", draw_factor_domains)
+    found, _ = evaluate(load(dual_run), root)
+    names = {one.subject for section in found.sections for one in section.figures if section.name == "translation"}
+    assert names == {"grey_disc->red_disc", "red_disc->grey_disc", "red_square->grey_square",
+                     "grey_square->red_square", "mean"}  # fmt: skip
+    assert {one.measure for one in found.sections[1].figures} == {"domain code, linear", "domain code, MLP"}
+
+
+def test_a_gallery_is_measured_by_its_codes(run: Path, data: Path, tmp_path: Path) -> None:
+    model, codes = load(run), tmp_path / "codes.safetensors"
+    index_folder(model, data, codes)
+    found, whole = evaluate(model, codes)[0], evaluate(model, data, only=("retrieval", "classification"))[0]
+    assert [section.name for section in found.sections] == ["leak", "retrieval", "classification"]
+    assert any("no images" in note for note in found.notes)
+    for measure in ("R@1 content", "mAP domain"):
+        by_codes, by_images = (figure(one, "retrieval", measure, "disc->square") for one in (found, whole))
+        assert by_codes.value == pytest.approx(by_images.value, abs=0.2), "cropped there, padded here"
+    with pytest.raises(DataError, match="fewer than 3 held-out"):
+        evaluate(model, run / "gallery.safetensors")
+
+
+def test_chosen_sections_and_shared_names(run: Path, data: Path) -> None:
+    found, _ = evaluate(load(run), data, only=("retrieval",), same="^[01]")
+    (section,) = found.sections
+    assert section.name == "retrieval"
+    chance = figure(found, "retrieval", "R@1 pixels", "disc->square").reference
+    assert chance == pytest.approx((10 / 16) ** 2 + (6 / 16) ** 2), "ten names begin with 0 and six with 1"
+
+
+def test_what_cannot_be_measured_is_said(run: Path, dual_run: Path, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no section 'leek'"):
+        evaluate(load(run), data, only=("leek",))
+    with pytest.raises(ConfigError, match="regular expression"):
+        evaluate(load(run), data, same="[")
+    with pytest.raises(DataError, match="no folder grey_disc"):
+        evaluate(load(dual_run), data)
+    with pytest.raises(WeightsError, match="other weights"):
+        evaluate(load(dual_run), run / "gallery.safetensors")
+    few = draw_domains(tmp_path / "few", count=3)
+    with pytest.raises(DataError, match="fewer than 3 held-out"):
+        evaluate(load(run), few)
+
+
+def test_a_probe_reads_what_is_there_and_nothing_else(run: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(600) % 2
+    told = torch.randn(600, 8, generator=generator)
+    # The exclusive or of two signs: nothing for a line, everything for an MLP.
+    signs = torch.randn(600, 2, generator=generator).sign()
+    labels = (signs[:, 0] != signs[:, 1]).long()
+    content = torch.cat([told, signs], dim=1)
+    halves = [Coded(content[rows], told[rows], labels[rows], ("",) * 300) for rows in (slice(0, 300), slice(300, 600))]
+    found = {one.measure: one.value for one in leak(Material(load(run), *halves), 0).figures}
+    assert found["content, linear"] < 0.65 and found["content, MLP"] > 0.95
+    assert found["domain code, MLP"] < 0.65
+
+
+def test_distances_between_sets() -> None:
+    generator = torch.Generator().manual_seed(0)
+    first, same = torch.randn(300, 128, generator=generator), torch.randn(300, 128, generator=generator)
+    assert frechet(first, same + 1) == pytest.approx(frechet_distance(first, same + 1), rel=1e-3)
+    assert frechet(first, same) < frechet(first, same + 1)
+    assert kernel(first, same)[0] < kernel(first, same + 1)[0]
+    assert bool(inside(first, first).all()) and not bool(inside(first + 100, first).any())
+
+
+def test_the_bundled_features_notice_damage() -> None:
+    network, digest = feature_network()
+    assert len(digest) == 64
+    images = torch.rand(20, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    soft = torch.nn.functional.avg_pool2d(images, 3, 1, 1)
+    assert network(images).shape == (20, 128)
+    assert float((network(images) - network(soft)).norm()) > 0.1
+    assert float(gradient_energy(soft).mean() / gradient_energy(images).mean()) < 0.5
+
+
+def test_average_precision_and_edges_by_hand() -> None:
+    hits = torch.tensor([[True, False, True], [False, True, False]])
+    assert average_precision(hits).tolist() == pytest.approx([(1 + 2 / 3) / 2, 0.5])
+    images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert agreement(images, images).tolist() == pytest.approx([1.0] * 4, abs=1e-5)
+    assert float(agreement(images, images.roll(1, 0)).abs().max()) < 0.5
