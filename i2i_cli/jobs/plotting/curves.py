@@ -1,0 +1,100 @@
+"""A run's losses and held-out figures over its steps, with its latest samples beside them."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from i2i_cli.engine.journal import Journal
+from i2i_cli.errors import ConfigError, DataError
+from i2i_cli.files import write_text, written_whole
+
+JOURNAL = "journal.jsonl"
+SUFFIXES = (".png", ".csv")
+SHARES = ("judge_accuracy", "mean_judged", "leak_means", "leak_noisy")
+DISTANCES = ("mean_frechet", "frechet_reconstruction", "shortfall")
+
+
+def is_run(path: Path) -> bool:
+    """Whether `path` is the folder of a run."""
+    return (path / JOURNAL).is_file()
+
+
+def save_curves(path: Path, run: Path) -> None:
+    """Write the curves of `run` to `path`, a .png or a .csv with a line a number.
+
+    Raises:
+        ConfigError: another suffix.
+        DataError: nothing was journalled yet.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"no curves are written as {path.suffix!r}", f"use {' or '.join(SUFFIXES)}")
+    lines = [line for line in Journal(run / JOURNAL).lines() if line["kind"] in ("training", "held-out")]
+    if not lines:
+        raise DataError(f"{run} has journalled nothing yet", "wait for its first 20 steps")
+    if path.suffix.lower() == ".csv":
+        write_text(path, _table(lines))
+    else:
+        _save_png(path, run, lines)
+
+
+def _numbers(line: dict[str, Any]) -> dict[str, float]:
+    return {
+        name: float(value)
+        for name, value in line.items()
+        if name != "step" and isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+
+
+def _table(lines: list[dict[str, Any]]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["step", "kind", "name", "value"])
+    for line in lines:
+        writer.writerows([line["step"], line["kind"], name, value] for name, value in _numbers(line).items())
+    return text.getvalue()
+
+
+def _series(lines: list[dict[str, Any]], kind: str) -> dict[str, tuple[list[int], list[float]]]:
+    found: dict[str, tuple[list[int], list[float]]] = {}
+    for line in lines:
+        if line["kind"] == kind:
+            for name, value in _numbers(line).items():
+                steps, values = found.setdefault(name, ([], []))
+                steps.append(line["step"])
+                values.append(value)
+    return found
+
+
+def _save_png(path: Path, run: Path, lines: list[dict[str, Any]]) -> None:
+    # Late: matplotlib; its object interface, so that no window system is looked for.
+    from matplotlib.figure import Figure
+
+    losses, scores = _series(lines, "training"), _series(lines, "held-out")
+    losses.pop("images_per_second", None)
+    groups = {
+        "losses": losses,
+        "held out: shares": {name: scores[name] for name in SHARES if name in scores},
+        "held out: distances": {name: scores[name] for name in DISTANCES if name in scores},
+    }
+    latest = run / "samples" / "latest.png"
+    figure = Figure(figsize=(20 if latest.is_file() else 15, 6), layout="constrained")
+    figure.suptitle(run.name)
+    grid = figure.add_gridspec(1, 4 if latest.is_file() else 3)
+    for column, (title, group) in enumerate(groups.items()):
+        axes = figure.add_subplot(grid[0, column])
+        for name, (steps, values) in group.items():
+            axes.plot(steps, values, marker="." if len(steps) < 30 else "", linewidth=1.2, label=name)
+        axes.set(title=title, xlabel="step")
+        axes.grid(alpha=0.3)
+        if group:
+            axes.legend(fontsize="small", frameon=False)
+    if latest.is_file():
+        axes = figure.add_subplot(grid[0, 3])
+        with Image.open(latest) as samples:
+            axes.imshow(samples.convert("RGB"), interpolation="nearest")
+        axes.set_axis_off()
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)

@@ -1,0 +1,114 @@
+"""Codes in two dimensions: content, domain and both (SRAE figures 6 and 8)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from i2i_cli.errors import ConfigError, DataError
+from i2i_cli.jobs.codes import BY, features
+from i2i_cli.jobs.gallery import Gallery
+
+METHODS = ("tsne", "pca")
+MIN_IMAGES = 10
+NUM_COMPONENTS = 50
+"""Codes are first projected onto as many principal components."""
+
+PERPLEXITY = 30.0
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One code in two dimensions.
+
+    Args:
+        points: (n, 2).
+        silhouette: how apart the labels lie in the code itself, -1 to 1; None with one label.
+    """
+
+    by: str
+    points: NDArray[np.float64]
+    silhouette: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """Panels of the same images: `rows` of `gallery`, with their labels' names."""
+
+    gallery: Gallery
+    rows: tuple[int, ...]
+    labels: tuple[str, ...]
+    panels: tuple[Panel, ...]
+    method: str
+
+    @property
+    def names(self) -> list[str]:
+        """The labels that there are, in order."""
+        return sorted(set(self.labels))
+
+
+def check_method(method: str) -> None:
+    """Refuse what is no method.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if method not in METHODS:
+        raise ConfigError(f"--method {method!r} is not known", f"use {' or '.join(METHODS)}")
+
+
+def embed(gallery: Gallery, method: str = "tsne", *, limit: int = 500, seed: int = 0) -> Embedding:
+    """Content, domain and combined codes of a gallery in two dimensions. The same seed gives the same points.
+
+    Args:
+        limit: most images of a label, evenly spread.
+
+    Raises:
+        ConfigError: an unknown method.
+        DataError: too few images.
+    """
+    check_method(method)
+    names = np.array([gallery.label(row) or "" for row in range(len(gallery))])
+    rows = np.sort(np.concatenate([_spread(np.flatnonzero(names == name), limit) for name in np.unique(names)]))
+    if len(rows) < MIN_IMAGES:
+        raise DataError(f"{gallery.facts.root} has {len(rows)} images; a plot takes {MIN_IMAGES} or more")
+    content, domain = (np.asarray(code[rows]) for code in (gallery.content, gallery.domain))
+    labels, panels = names[rows], []
+    for by in BY:
+        units = _components(features(by, content, domain, torch.device("cpu")).numpy())
+        panels.append(Panel(by, _flat(units, method, seed), _silhouette(units, labels, seed)))
+    return Embedding(gallery, tuple(rows.tolist()), tuple(labels.tolist()), tuple(panels), method)
+
+
+def _spread(rows: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
+    return rows if len(rows) <= limit else rows[np.arange(limit) * len(rows) // limit]
+
+
+def _components(units: NDArray[np.float32]) -> NDArray[np.float64]:
+    # Late: scikit-learn takes longer to import than a model to load.
+    from sklearn.decomposition import PCA
+
+    count = min(NUM_COMPONENTS, *units.shape)
+    return PCA(count, svd_solver="full", random_state=0).fit_transform(units.astype(np.float64))
+
+
+def _flat(components: NDArray[np.float64], method: str, seed: int) -> NDArray[np.float64]:
+    if method == "pca" or components.shape[1] < 2:
+        padded = np.zeros((len(components), 2))
+        padded[:, : min(2, components.shape[1])] = components[:, :2]
+        return padded
+    # Late: compiled, and needed by this plot alone.
+    from openTSNE import TSNE
+
+    perplexity = min(PERPLEXITY, (len(components) - 1) / 3)
+    model = TSNE(perplexity=perplexity, initialization="pca", neighbors="exact", random_state=seed, n_jobs=1)
+    return np.asarray(model.fit(components), np.float64)
+
+
+def _silhouette(components: NDArray[np.float64], labels: NDArray[np.str_], seed: int) -> float | None:
+    from sklearn.metrics import silhouette_score
+
+    if not 1 < len(np.unique(labels)) < len(labels):
+        return None
+    return float(silhouette_score(components, labels, sample_size=min(2000, len(labels)), random_state=seed))

@@ -1,0 +1,132 @@
+"""An embedding as a picture, as a page whose points show their images, or as numbers."""
+
+import base64
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from i2i_cli.data.geometry import fit
+from i2i_cli.data.images import read_image
+from i2i_cli.errors import ConfigError, DataError
+from i2i_cli.files import write_text, written_whole
+from i2i_cli.jobs.plotting.embedding import Embedding, Panel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SUFFIXES = (".png", ".html", ".csv")
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#7f7f7f", "#8c564b")
+"""Told apart with every kind of colour vision (Okabe and Ito), then two more; a ninth label begins anew."""
+
+NUM_THUMBNAILS = 60
+THUMBNAIL_SIDE = 48
+TEMPLATE = Path(__file__).with_name("scatter.html")
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse names that no plot is written under.
+
+    Raises:
+        ConfigError: the suffix is not one of `SUFFIXES`.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"no plot is written as {path.suffix!r}", f"use {', '.join(SUFFIXES)}")
+
+
+def save_embedding(path: Path, embedding: Embedding, thumbnails: bool = False) -> None:
+    """Write `embedding` to `path`, in the kind that its suffix stands for."""
+    check_suffix(path)
+    kind = {".png": _save_png, ".html": _save_html, ".csv": _save_csv}[path.suffix.lower()]
+    kind(path, embedding, thumbnails)
+
+
+def _title(panel: Panel) -> str:
+    name = {"both": "content and domain"}.get(panel.by, panel.by)
+    return name if panel.silhouette is None else f"{name} (silhouette {panel.silhouette:.2f})"
+
+
+def _colour(embedding: Embedding, label: str) -> str:
+    return COLOURS[embedding.names.index(label) % len(COLOURS)]
+
+
+def _save_png(path: Path, embedding: Embedding, thumbnails: bool) -> None:
+    # Late: matplotlib; its object interface, so that no window system is looked for.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5 * len(embedding.panels), 5.4), layout="constrained")
+    labels = np.array(embedding.labels)
+    for axes, panel in zip(figure.subplots(1, len(embedding.panels)), embedding.panels, strict=True):
+        for name in embedding.names:
+            chosen = labels == name
+            axes.scatter(*panel.points[chosen].T, s=9, alpha=0.7, linewidths=0, color=_colour(embedding, name),
+                         label=f"{name or 'no label'} ({int(chosen.sum())})")  # fmt: skip
+        axes.set(title=_title(panel), xticks=[], yticks=[])
+        axes.spines[:].set_color("#cccccc")
+        if thumbnails:
+            _put_thumbnails(axes, embedding, panel)
+    handles, names = axes.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=min(4, len(names)), frameon=False, markerscale=2)
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
+
+
+def _put_thumbnails(axes: "Axes", embedding: Embedding, panel: Panel) -> None:
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    count = len(embedding.rows)
+    for place in (np.arange(min(NUM_THUMBNAILS, count)) * count // min(NUM_THUMBNAILS, count)).tolist():
+        square = _square(embedding, place, 24)
+        if square is None:
+            continue
+        edge = {"edgecolor": _colour(embedding, embedding.labels[place]), "linewidth": 1.2}
+        box = AnnotationBbox(OffsetImage(square, zoom=0.8), tuple(panel.points[place]), pad=0.08, bboxprops=edge)
+        axes.add_artist(box)
+
+
+def _square(embedding: Embedding, place: int, side: int) -> np.ndarray | None:
+    try:
+        return fit(read_image(embedding.gallery.path(embedding.rows[place]), 2 * side), side)[0]
+    except (DataError, OSError):  # gone since it was indexed
+        return None
+
+
+def _save_html(path: Path, embedding: Embedding, thumbnails: bool) -> None:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    panels = []
+    for panel in embedding.panels:
+        low, span = panel.points.min(0), np.ptp(panel.points, axis=0) + 1e-9
+        panels.append((_title(panel), (10 + 380 * (panel.points - low) / span).round(1).tolist()))
+    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        root=Path(embedding.gallery.facts.root).name,
+        method={"tsne": "t-SNE", "pca": "principal components"}[embedding.method],
+        panels=panels,
+        legend=[(name or "no label", _colour(embedding, name)) for name in embedding.names],
+        colours=[_colour(embedding, label) for label in embedding.labels],
+        paths=[embedding.gallery.paths[row].encode("utf-8", "backslashreplace").decode() for row in embedding.rows],
+        images=[_inline(_square(embedding, place, THUMBNAIL_SIDE)) for place in range(len(embedding.rows))],
+    )
+    write_text(path, page)
+
+
+def _inline(square: np.ndarray | None) -> str:
+    if square is None:
+        return ""
+    buffer = io.BytesIO()
+    Image.fromarray(square).save(buffer, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _save_csv(path: Path, embedding: Embedding, thumbnails: bool) -> None:
+    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label", *(f"{panel.by}_{axis}" for panel in embedding.panels for axis in "xy")])
+        for place, row in enumerate(embedding.rows):
+            name = embedding.gallery.paths[row].encode("utf-8", "backslashreplace").decode()
+            values = [f"{value:.5g}" for panel in embedding.panels for value in panel.points[place]]
+            writer.writerow([name, embedding.labels[place], *values])

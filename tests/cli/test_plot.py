@@ -1,0 +1,66 @@
+import csv
+import json
+from pathlib import Path
+
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from i2i_cli.cli import app
+
+
+def i2i(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def width(path: Path) -> int:
+    with Image.open(path) as image:
+        return image.size[0]
+
+
+def lines(path: Path) -> list[list[str]]:
+    return list(csv.reader(path.read_text().splitlines()))
+
+
+def test_a_picture_of_a_gallery_is_the_same_again(run: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.png", tmp_path / "two.png"
+    done = i2i("plot", run / "gallery.safetensors", "-o", one, "--json")
+    assert done.exit_code == 0, done.output
+    values = json.loads(done.stdout)
+    assert values["images"] > 10 and set(values["silhouette"]) == {"content", "domain", "both"}
+    assert i2i("plot", run / "gallery.safetensors", "-o", two).stdout == f"{two}\n"
+    assert one.read_bytes() == two.read_bytes()
+    assert width(one) > 1000
+
+
+def test_a_folder_as_a_page_and_as_numbers(run: Path, domains: Path, tmp_path: Path) -> None:
+    page, table = tmp_path / "codes.html", tmp_path / "codes.csv"
+    assert i2i("plot", domains, "-w", run, "--method", "pca", "-o", page).exit_code == 0
+    text = page.read_text()
+    assert text.count("<circle") == 3 * 32 and "disc/00.png" in text and "http" not in text
+    assert i2i("plot", domains, "-w", run, "--limit", "10", "-o", table).exit_code == 0
+    head, *rows = lines(table)
+    assert head == ["path", "label", "content_x", "content_y", "domain_x", "domain_y", "both_x", "both_y"]
+    assert len(rows) == 20 and {row[1] for row in rows} == {"disc", "square"}
+    thumbs = tmp_path / "thumbs.png"
+    assert i2i("plot", domains, "-w", run, "--method", "pca", "--thumbnails", "-o", thumbs).exit_code == 0
+
+
+def test_mistakes(run: Path, tmp_path: Path) -> None:
+    gallery = run / "gallery.safetensors"
+    assert i2i("plot", gallery, "-o", tmp_path / "codes.pdf").exit_code == 2
+    refused = i2i("plot", gallery, "--method", "umap", "-o", tmp_path / "codes.png")
+    assert refused.exit_code == 2 and "tsne or pca" in refused.stderr
+    (tmp_path / "codes.png").write_text("mine")
+    assert i2i("plot", gallery, "-o", tmp_path / "codes.png").exit_code == 1
+    assert (tmp_path / "codes.png").read_text() == "mine"
+
+
+def test_the_curves_of_a_run(run: Path, tmp_path: Path) -> None:
+    picture, table = tmp_path / "curves.png", tmp_path / "curves.csv"
+    assert i2i("plot", run, "-o", picture).exit_code == 0
+    assert width(picture) > 1000
+    assert i2i("plot", run, "-o", table).exit_code == 0
+    head, *rows = lines(table)
+    assert head == ["step", "kind", "name", "value"]
+    assert {"pixel", "content_entropy"} <= {row[2] for row in rows if row[1] == "training"}
+    assert i2i("plot", run, "-o", tmp_path / "curves.html").exit_code == 2
