@@ -14,6 +14,7 @@ from i2i_cli.data.images import read_image
 from i2i_cli.errors import ConfigError, DataError
 from i2i_cli.files import write_text, written_whole
 from i2i_cli.jobs.plotting.embedding import Embedding, Panel
+from i2i_cli.jobs.publishing import data_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,7 +104,7 @@ def _save_html(path: Path, embedding: Embedding, thumbnails: bool) -> None:
         low, span = panel.points.min(0), np.ptp(panel.points, axis=0) + 1e-9
         panels.append((_title(panel), (10 + 380 * (panel.points - low) / span).round(1).tolist()))
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        root=Path(embedding.gallery.facts.root).name,
+        root=data_name(embedding.gallery.facts.root),
         method={"tsne": "t-SNE", "pca": "principal components"}[embedding.method],
         panels=panels,
         legend=[(name or "no label", _colour(embedding, name)) for name in embedding.names],
