@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import Dataset, open_dataset
+from i2i_cli.jobs.evaluation.translations import agreement
 from i2i_cli.jobs.translation import load
 from i2i_cli.models.family import TranslationModel
-from i2i_cli.models.probes import Judge, as_judged, fit
+from i2i_cli.models.probes import Judge, as_judged, fit_judge
 
 CPU = torch.device("cpu")
 NUM_CODES = 10
@@ -48,23 +48,6 @@ class Made:
     truth: Tensor
     over_codes: Tensor | None
     across: Tensor
-
-
-def edges(images: Tensor) -> Tensor:
-    """Gradient magnitude of brightness, slightly blurred, flat and standardised: (n, S * S)."""
-    grey = images.mean(1, keepdim=True)
-    across = F.pad(grey[:, :, :, 1:] - grey[:, :, :, :-1], (0, 1))
-    down = F.pad(grey[:, :, 1:] - grey[:, :, :-1], (0, 0, 0, 1))
-    return F.normalize(standard(F.avg_pool2d((across.square() + down.square()).sqrt(), 3, 1, 1).flatten(1)), dim=1)
-
-
-def standard(rows: Tensor) -> Tensor:
-    return rows - rows.mean(1, keepdim=True)
-
-
-def agreement(first: Tensor, second: Tensor) -> float:
-    """Mean correlation of the edges of images side by side."""
-    return float((edges(first) * edges(second)).sum(1).mean())
 
 
 def variety(images: Tensor) -> float:
@@ -92,13 +75,9 @@ def images_of(dataset: Dataset, rows: Tensor) -> Tensor:
 
 def fresh_judge(dataset: Dataset) -> Judge:
     """A classifier of the domains, trained on real training images alone."""
-    torch.manual_seed(0)
-    judge = Judge(len(dataset.domains))
     rows = torch.cat([dataset.rows(dataset.train, label, 1000) for label in range(len(dataset.domains))])
     seen = torch.cat([as_judged(images_of(dataset, chunk)) for chunk in rows.split(256)])
-    fit(judge, seen, dataset.labels[rows], steps=400, seed=0)
-    judge.set_scale(seen)
-    return judge
+    return fit_judge(seen, dataset.labels[rows], len(dataset.domains), steps=400, seed=0)
 
 
 @torch.no_grad()
@@ -127,9 +106,9 @@ def figures(made: Made, judge: Judge, target: int) -> tuple[float, ...]:
     over = made.over_codes
     return (
         float((judge.classify(features).argmax(1) == target).float().mean()),
-        agreement(made.inputs, made.outputs),
-        agreement(made.inputs.roll(1, 0), made.outputs),
-        agreement(made.inputs, made.truth),
+        float(agreement(made.inputs, made.outputs).mean()),
+        float(agreement(made.inputs.roll(1, 0), made.outputs).mean()),
+        float(agreement(made.inputs, made.truth).mean()),
         float("nan") if over is None else sum(variety(images) for images in over) / len(over) / real,
         variety(made.across) / real,
         kernel_distance(features, true_features),

@@ -2,11 +2,11 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from i2i_cli.errors import DataError
+from i2i_cli.errors import ConfigError, DataError
 
 
 @contextmanager
@@ -35,6 +35,16 @@ def written_whole(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def check_written_as(path: Path, suffixes: Collection[str], what: str) -> None:
+    """Refuse names that say nothing of the file's kind, or another one.
+
+    Raises:
+        ConfigError: no `what` is written under this suffix.
+    """
+    if path.suffix.lower() not in suffixes:
+        raise ConfigError(f"no {what} is written as {path.suffix!r}", f"use {', '.join(suffixes)}")
 
 
 def write_text(path: Path, text: str) -> None:

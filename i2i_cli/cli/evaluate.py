@@ -8,7 +8,6 @@ import typer
 from i2i_cli.cli.app import app
 from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, SeedOpt, WeightsOpt, open_translator
 from i2i_cli.cli.report import print_result, print_table, say
-from i2i_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from i2i_cli.jobs.evaluation import Evaluation, Figure
@@ -77,7 +76,7 @@ def evaluate(
     with progress("evaluating") as bar:
         found, material = measure(
             translator, data, only=tuple(only or ()), same=same, test_limit=limit, train_limit=train_limit, seed=seed,
-            report=lambda what, done, total: bar(done, total),
+            report=bar,
         )  # fmt: skip
     for note in found.notes:
         say(f"note: {note}")
@@ -91,10 +90,9 @@ def evaluate(
 
 
 def _check_report(out: Path, force: bool) -> None:
-    from i2i_cli.jobs.outputs import check_new
+    from i2i_cli.jobs.outputs import check_new, check_page
 
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise ConfigError(f"no report is written as {out.suffix!r}", "use .html; for other tools there is --json")
+    check_page(out)
     check_new(out, force)
 
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,8 +79,8 @@ def fit_on_gallery(gallery: Gallery, name: str, group: str | None = None) -> Fit
     """
     check_pattern(group)
     rows = np.flatnonzero(gallery.labels != UNKNOWN)
-    groups = np.array([_group(gallery.paths[row], gallery.label(row), group) for row in rows.tolist()])
-    labels, tests = gallery.labels[rows].astype(np.int64), _held_out(gallery, rows, groups)
+    groups = np.array([_group(gallery, row, group) for row in rows.tolist()])
+    labels, tests = gallery.labels[rows].astype(np.int64), held_out_rows(gallery, rows, groups)
     present = np.unique(labels[~tests])
     if len(present) < 2:
         raise DataError(
@@ -97,7 +96,7 @@ def fit_on_gallery(gallery: Gallery, name: str, group: str | None = None) -> Fit
     return score_if_any(fitted, codes[tests], labels[tests])
 
 
-def _held_out(gallery: Gallery, rows: NDArray[np.int64], groups: NDArray) -> NDArray[np.bool_]:
+def held_out_rows(gallery: Gallery, rows: NDArray[np.int64], groups: NDArray) -> NDArray[np.bool_]:
     """Which of `rows` are kept from fitting: as the folders say, else a tenth of the groups.
 
     A label that would be left with nothing to fit on gives nothing away.
@@ -119,7 +118,7 @@ def score_if_any(fitted: FittedClassifier, codes: NDArray[np.float32], labels: N
     return replace(fitted, held_out=score(fitted.classifier, codes, labels)) if len(labels) else fitted
 
 
-def check_pattern(pattern: str | None) -> None:
+def check_pattern(pattern: str | None, option: str = "--group") -> None:
     """Refuse what is no regular expression.
 
     Raises:
@@ -128,16 +127,15 @@ def check_pattern(pattern: str | None) -> None:
     try:
         re.compile(pattern or "")
     except re.error as error:
-        raise ConfigError(f"--group {pattern!r} is no regular expression: {error}") from error
+        raise ConfigError(f"{option} {pattern!r} is no regular expression: {error}") from error
 
 
-def _group(path: str, label: str | None, pattern: str | None) -> str:
+def _group(gallery: Gallery, row: int, pattern: str | None) -> str:
     """What the paths of images that belong together have in common; without a pattern, the path below the label."""
-    found = re.search(pattern, path) if pattern is not None else None
+    found = re.search(pattern, gallery.paths[row]) if pattern is not None else None
     if found is not None:
         return found.group(0)
-    parts = Path(path).with_suffix("").parts
-    return "/".join(parts[parts.index(label) + 1 :] if label in parts else parts)
+    return gallery.key(row)
 
 
 def fit_classifier(

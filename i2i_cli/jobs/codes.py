@@ -29,6 +29,11 @@ def features(by: str, content: NDArray[np.float16], domain: NDArray[np.float16],
     return torch.cat(units, dim=1) / len(units) ** 0.5
 
 
+def evenly(rows: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
+    """Up to `limit` of `rows`, evenly spread over them."""
+    return rows if len(rows) <= limit else rows[np.arange(limit) * len(rows) // limit]
+
+
 def sources_of(translator: Translator, loaded: Sequence[Loaded], own: str | None = None) -> list[str] | None:
     """The domain of each image, where codes need it: `own`, or else its folder's, or else as it is classified."""
     paths = [item.source.path for item in loaded]

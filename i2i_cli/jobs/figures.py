@@ -55,7 +55,6 @@ def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, wi
     return text
 
 
-@torch.no_grad()
 def translation_sheet(
     model: TranslationModel, dataset: Dataset, device: torch.device, per_domain: int = 4, rebuilds: bool = True
 ) -> Image.Image:
@@ -65,13 +64,22 @@ def translation_sheet(
     can go to one domain alone, there are columns of more of that domain's codes.
     """
     split = dataset.test if len(dataset.test) else dataset.train
-    goals = {source: model.targets_of(source) for source in range(model.num_domains) if model.targets_of(source)}
-    rows = torch.cat([dataset.rows(split, source, per_domain) for source in goals])
-    images, y = to_model_range(dataset.images.crops(rows), device), dataset.labels[rows]
-    codes = model.encode(images, y.to(device))
+    sources = [source for source in range(model.num_domains) if model.targets_of(source)]
+    rows = torch.cat([dataset.rows(split, source, per_domain) for source in sources])
+    images = to_model_range(dataset.images.crops(rows), device)
+    return translated_sheet(model, images, dataset.labels[rows], dataset.domains, per_domain, rebuilds)
+
+
+@torch.no_grad()
+def translated_sheet(
+    model: TranslationModel, images: Tensor, y: Tensor, domains: Sequence[str], per_domain: int, rebuilds: bool = True
+) -> Image.Image:
+    """The same of any `images` (n, 3, S, S), ordered by their labels `y` (n,) on the CPU."""
+    goals = {source: model.targets_of(source) for source in y.unique().tolist()}
+    codes = model.encode(images, y.to(images.device))
     columns = [("input", images), *([("rebuilt", model.decode(*codes))] if rebuilds else [])]
     if all(len(labels) == model.num_domains for labels in goals.values()):
-        chosen = [(f"to {name}", dict.fromkeys(goals, (label, 0))) for label, name in enumerate(dataset.domains)]
+        chosen = [(f"to {name}", dict.fromkeys(goals, (label, 0))) for label, name in enumerate(domains)]
     else:
         chosen = [
             (f"translated {i + 1}", {source: (labels[0], i) for source, labels in goals.items()})

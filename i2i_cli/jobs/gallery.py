@@ -29,7 +29,7 @@ from safetensors.numpy import save_file
 
 from i2i_cli.engine.header import read_metadata
 from i2i_cli.errors import ConfigError, DataError, WeightsError
-from i2i_cli.files import written_whole
+from i2i_cli.files import check_written_as, written_whole
 
 KEY = "i2i-gallery"
 FORMAT = 1
@@ -88,6 +88,11 @@ class Gallery:
         place = int(self.labels[row])
         return None if place == UNKNOWN else self.facts.labels[place]
 
+    def key(self, row: int) -> str:
+        """The path below the label's folder, without suffix: what images that belong together share."""
+        parts, label = Path(self.paths[row]).with_suffix("").parts, self.label(row)
+        return "/".join(parts[parts.index(label) + 1 :] if label in parts else parts)
+
     def chunks(self, size: int) -> Iterator[slice]:
         """Slices that cover all rows."""
         return (slice(start, min(start + size, len(self))) for start in range(0, len(self), size))
@@ -110,8 +115,8 @@ def _save(path: Path, gallery: Gallery, suffix: str) -> None:
     with written_whole(path) as temporary:
         if suffix == ".npz":
             with temporary.open("wb") as file:
-                facts = {"root": _readable(gallery.facts.root), "label_names": gallery.facts.labels}
-                facts["paths"] = [_readable(path) for path in gallery.paths]
+                facts = {"root": readable(gallery.facts.root), "label_names": gallery.facts.labels}
+                facts["paths"] = [readable(path) for path in gallery.paths]
                 texts = {name: np.array(text, dtype=np.str_) for name, text in facts.items()}
                 np.savez(file, allow_pickle=False, **_arrays(gallery), **texts)
         elif suffix == ".csv":
@@ -126,8 +131,7 @@ def check_suffix(path: Path) -> None:
     Raises:
         ConfigError: the suffix is not one that a gallery is written under.
     """
-    if path.suffix.lower() not in (SUFFIX, *EXPORTS):
-        raise ConfigError(f"no gallery is written as {path.suffix!r}", f"use {', '.join((SUFFIX, *EXPORTS))}")
+    check_written_as(path, (SUFFIX, *EXPORTS), "gallery")
 
 
 def open_gallery(path: Path) -> Gallery:
@@ -206,12 +210,10 @@ def _write_csv(path: Path, gallery: Gallery) -> None:
         writer.writerow(["path", "label", *names])
         for row, name in enumerate(gallery.paths):
             codes = np.concatenate([gallery.content[row], gallery.domain[row]])
-            writer.writerow(
-                [_readable(name), _readable(gallery.label(row) or ""), *(f"{value:.5g}" for value in codes)]
-            )
+            writer.writerow([readable(name), readable(gallery.label(row) or ""), *(f"{value:.5g}" for value in codes)])
 
 
-def _readable(path: str) -> str:
+def readable(path: str) -> str:
     """A path as text: bytes that are none are shown as escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 

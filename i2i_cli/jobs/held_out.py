@@ -10,7 +10,7 @@ from torch import Tensor
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import Dataset
 from i2i_cli.models.family import Batch, TranslationModel
-from i2i_cli.models.probes import Judge, as_judged, balanced_accuracy, code_probe, fit, frechet_distance
+from i2i_cli.models.probes import Judge, as_judged, balanced_accuracy, code_probe, fit, fit_judge, frechet_distance
 
 TRAIN_LIMIT = 1000
 TEST_LIMIT = 400
@@ -111,13 +111,8 @@ class HeldOutScorer:
             yield Batch(images, self.dataset.labels[chunk].to(self.device))
 
     def _fit_judge(self) -> Judge:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            judge = Judge(len(self.dataset.domains)).to(self.device)
         images = torch.cat([as_judged(chunk) for chunk in self._images(self._train_rows)])
-        fit(judge, images, self._train_labels, steps=300, seed=self.seed)
-        judge.set_scale(images)
-        return judge
+        return fit_judge(images, self._train_labels, len(self.dataset.domains), steps=300, seed=self.seed)
 
     @torch.no_grad()
     def figures(self, model: TranslationModel, autocast: Any) -> HeldOutFigures:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from i2i_cli.data.images import OUTPUT_FORMATS, SUFFIXES
 from i2i_cli.errors import ConfigError, DataError
+from i2i_cli.files import check_written_as
 from i2i_cli.jobs.sources import STREAM, Source
 
 
@@ -58,8 +59,16 @@ def check_picture(path: Path) -> None:
     Raises:
         ConfigError: the suffix is not one of an image's.
     """
-    if path.suffix.lower() not in OUTPUT_FORMATS:
-        raise ConfigError(f"no image is written as {path.suffix!r}", f"use one of {', '.join(OUTPUT_FORMATS)}")
+    check_written_as(path, OUTPUT_FORMATS, "image")
+
+
+def check_page(path: Path) -> None:
+    """Refuse names that no report is written under.
+
+    Raises:
+        ConfigError: the suffix is not .html.
+    """
+    check_written_as(path, (".html",), "report")
 
 
 def _is_folder(out: Path, num_results: int) -> bool:

@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from i2i_cli.config import nearest
+from i2i_cli.config import nearest, updated
 from i2i_cli.data.augment import to_bytes, to_model_range
 from i2i_cli.engine.header import Header
 from i2i_cli.errors import ConfigError, DataError
+from i2i_cli.models import family
 from i2i_cli.models.family import Codes, TranslationModel
 from i2i_cli.models.latent_classifier import LatentClassifier
 
@@ -47,6 +48,12 @@ class TrainedModel:
     def image_size(self) -> int:
         """Side of the model's square, pixels."""
         return self.header.image_size
+
+    @property
+    def rebuilds(self) -> bool:
+        """Whether the model was trained to rebuild an image from its own codes."""
+        kind = family(self.header.family)
+        return kind.rebuilds(updated(kind.objective, self.header.config.get("objective", {})))
 
     def label_of(self, domain: str) -> int:
         """The label of `domain`.

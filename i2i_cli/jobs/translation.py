@@ -173,8 +173,7 @@ class Translator(TrainedModel):
         Raises:
             ConfigError: the model was not trained to do that.
         """
-        kind = family(self.header.family)
-        if not kind.rebuilds(updated(kind.objective, self.header.config.get("objective", {}))):
+        if not self.rebuilds:
             raise ConfigError(
                 f"{self.path} was never trained to rebuild an image from its own code",
                 "train with --set objective.pretraining_steps=1000, or translate instead",

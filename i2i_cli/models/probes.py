@@ -56,6 +56,16 @@ class Judge(nn.Module):
         self.scale.copy_(torch.cat([self._hidden(chunk) for chunk in images.split(256)]).std(0).clamp_min(1e-3))
 
 
+def fit_judge(images: Tensor, labels: Tensor, num_domains: int, *, steps: int, seed: int) -> Judge:
+    """A judge that saw `images` (n, 3, 32, 32), as `as_judged` gives them, with labels (n,) and nothing else."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        judge = Judge(num_domains).to(images.device)
+    fit(judge, images, labels, steps=steps, seed=seed)
+    judge.set_scale(images)
+    return judge
+
+
 def code_probe(num_inputs: int, num_domains: int) -> nn.Module:
     """An MLP that reads the domain from standardised flat codes (B, n)."""
     return nn.Sequential(

@@ -5,23 +5,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from i2i_cli.config import updated
+from i2i_cli.data.cache import Progress
 from i2i_cli.errors import ConfigError
+from i2i_cli.jobs.classifier_fitting import check_pattern
 from i2i_cli.jobs.evaluation.classifying import classification
 from i2i_cli.jobs.evaluation.figure import Figure, Section
 from i2i_cli.jobs.evaluation.finding import retrieval
 from i2i_cli.jobs.evaluation.leak import leak
-from i2i_cli.jobs.evaluation.material import Material, check_pattern, gather
+from i2i_cli.jobs.evaluation.material import Material, gather
 from i2i_cli.jobs.evaluation.realism import realism
 from i2i_cli.jobs.evaluation.reconstruction import reconstruction
 from i2i_cli.jobs.evaluation.translations import translation
+from i2i_cli.jobs.publishing import describe
 from i2i_cli.jobs.trained import DOMAINS, TrainedModel
-from i2i_cli.models import family
 
 __all__ = ["SECTIONS", "Evaluation", "Figure", "Section", "evaluate"]
-
-Report = Callable[[str, int, int], None]
-"""Is told (what is done, how far, of how much)."""
 
 SECTIONS = ("reconstruction", "leak", "translation", "realism", "retrieval", "classification")
 
@@ -56,7 +54,7 @@ def evaluate(
     test_limit: int = 500,
     train_limit: int = 2000,
     seed: int = 0,
-    report: Report = lambda what, done, total: None,
+    report: Progress = lambda done, total: None,
 ) -> tuple[Evaluation, Material]:
     """Measure a model on the held-out images of a folder, or on the codes of a gallery.
 
@@ -74,22 +72,19 @@ def evaluate(
     unknown = [name for name in only if name not in SECTIONS]
     if unknown:
         raise ConfigError(f"there is no section {unknown[0]!r}", f"use {', '.join(SECTIONS)}")
-    check_pattern(same)
-    from i2i_cli.jobs.publishing import describe
+    check_pattern(same, "--same")
 
-    material = gather(
-        translator, root, test_limit, train_limit, same, lambda done, total: report("encoding", done, total)
-    )
+    material = gather(translator, root, test_limit, train_limit, same, report)
     plan, notes = _plan(material, seed)
     chosen = [name for name in SECTIONS if name in (only or SECTIONS)]
     sections = []
     for place, name in enumerate(chosen):
-        report(name, place, len(chosen))
+        report(place, len(chosen))
         if name in plan and (section := plan[name]()).figures:
             sections.append(section)
         elif name == "retrieval":
             notes.append("retrieval is left out: held-out images of different domains share no names (see --same)")
-    report("done", len(chosen), len(chosen))
+    report(len(chosen), len(chosen))
     counts = material.test.labels.bincount(minlength=len(material.domains)).tolist()
     evaluation = Evaluation(
         weights=str(translator.path),
@@ -111,8 +106,7 @@ def _plan(material: Material, seed: int) -> tuple[dict[str, Callable[[], Section
     }
     if material.test_pictures is not None:
         plan |= {"translation": lambda: translation(material, seed), "realism": lambda: realism(material, seed)}
-        kind = family(translator.header.family)
-        if kind.rebuilds(updated(kind.objective, translator.header.config.get("objective", {}))):
+        if translator.rebuilds:
             plan["reconstruction"] = lambda: reconstruction(material)
         else:
             notes.append(

@@ -52,7 +52,9 @@ def _pair(material: Material, by: dict[str, Tensor], a: int, b: int) -> list[Fig
     rows_a = [row for row in torch.nonzero(labels == a).flatten().tolist() if keys[row] in there]
     if len(rows_a) < MIN_QUERIES:
         return []
-    relevant = torch.tensor([[keys[query] == keys[row] for row in rows_b] for query in rows_a])
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    of_a, of_b = (torch.tensor([numbers[keys[row]] for row in rows]) for rows in (rows_a, rows_b))
+    relevant = of_a[:, None] == of_b
     share, name, figures = relevant.float().mean(1), material.name(a, b), []
     for kind, units in by.items():
         ranked = (units[rows_a] @ units[rows_b].T).argsort(dim=1, descending=True)

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.cache import Progress
 from i2i_cli.data.dataset import Dataset, decoded
-from i2i_cli.data.domains import is_held_out, scan
-from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.jobs.gallery import HELD_OUT, UNDECIDED, Gallery
+from i2i_cli.data.domains import scan
+from i2i_cli.errors import DataError
+from i2i_cli.jobs.classifier_fitting import held_out_rows
+from i2i_cli.jobs.codes import evenly
+from i2i_cli.jobs.gallery import Gallery
 from i2i_cli.jobs.indexing import gallery_made_with
 from i2i_cli.jobs.trained import TrainedModel
 from i2i_cli.models.family import Codes
@@ -41,19 +44,16 @@ class Coded:
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """Images (n, S, S, 3) uint8 with labels (n,), keys and paths."""
+    """Images (n, S, S, 3) uint8 with labels (n,) and keys."""
 
     crops: Tensor
     labels: Tensor
     keys: tuple[str, ...]
-    paths: tuple[Path, ...]
 
     def of(self, label: int) -> "Pictures":
         """Those of one domain."""
         rows = torch.nonzero(self.labels == label).flatten()
-        picked = rows.tolist()
-        keys, paths = tuple(self.keys[row] for row in picked), tuple(self.paths[row] for row in picked)
-        return Pictures(self.crops[rows], self.labels[rows], keys, paths)
+        return Pictures(self.crops[rows], self.labels[rows], tuple(self.keys[row] for row in rows.tolist()))
 
     def batches(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
         """(images in [-1, 1], labels) on `device`."""
@@ -100,7 +100,8 @@ def gather(
             or a gallery of other weights.
     """
     if not root.is_dir():
-        return _of_gallery(translator, gallery_made_with(translator, root), same)
+        gallery = gallery_made_with(translator, root)
+        return _of_gallery(translator, gallery, test_limit, train_limit, same)
     dataset = decoded(scan(root, lambda found: _chosen(translator, root, found)), translator.image_size, report)
     train, test = (
         _pictures(dataset, dataset.train, train_limit, same),
@@ -128,7 +129,7 @@ def _check_enough(translator: TrainedModel, labels: Tensor, root: Path) -> None:
     few = [domain for domain, count in zip(translator.domains, counts, strict=True) if count < MIN_HELD_OUT]
     if few:
         raise DataError(
-            f"{root} has fewer than {MIN_HELD_OUT} held-out images of {', '.join(few)}",
+            f"{root} has fewer than {MIN_HELD_OUT} held-out images (or training images) of {', '.join(few)}",
             "put some below test/DOMAIN (a tenth is held out where there are no such folders); a run's own gallery "
             "holds training images alone, so index the whole folder: i2i index DATA -o FILE",
         )
@@ -138,24 +139,12 @@ def _pictures(dataset: Dataset, split: Tensor, limit: int, same: str | None) -> 
     rows = torch.cat([dataset.rows(split, label, limit) for label in range(len(dataset.domains))])
     items = [dataset.items[row] for row in rows.tolist()]
     keys = tuple(_key(item.key, item.path.name, same) for item in items)
-    return Pictures(dataset.images.crops(rows), dataset.labels[rows], keys, tuple(item.path for item in items))
+    return Pictures(dataset.images.crops(rows), dataset.labels[rows], keys)
 
 
 def _key(key: str, name: str, same: str | None) -> str:
     found = re.search(same, name) if same is not None else None
     return key if found is None else found.group(0)
-
-
-def check_pattern(same: str | None) -> None:
-    """Refuse what is no regular expression.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    try:
-        re.compile(same or "")
-    except re.error as error:
-        raise ConfigError(f"--same {same!r} is no regular expression: {error}", "such as '^[a-z]+'") from error
 
 
 @torch.no_grad()
@@ -169,24 +158,32 @@ def _coded(translator: TrainedModel, side: Pictures, report: Progress) -> Coded:
     return Coded(content, domain, side.labels, side.keys)
 
 
-def _of_gallery(translator: TrainedModel, gallery: Gallery, same: str | None) -> Material:
+def _of_gallery(
+    translator: TrainedModel, gallery: Gallery, test_limit: int, train_limit: int, same: str | None
+) -> Material:
     """The codes that a gallery keeps: no image is opened."""
-    places = {name: translator.domains.index(name) for name in gallery.facts.labels if name in translator.domains}
-    rows = [row for row in range(len(gallery)) if gallery.label(row) in places]
-    labels = torch.tensor([places[str(gallery.label(row))] for row in rows], dtype=torch.int64)
-    below = [Path(gallery.paths[row]).with_suffix("") for row in rows]
-    parts = [path.parts[path.parts.index(str(gallery.label(row))) + 1 :] for path, row in zip(below, rows, strict=True)]
-    keys = [_key("/".join(part), Path(gallery.paths[row]).name, same) for part, row in zip(parts, rows, strict=True)]
-    held = [
-        gallery.splits[row] == HELD_OUT or (gallery.splits[row] == UNDECIDED and is_held_out(key))
-        for row, key in zip(rows, keys, strict=True)
-    ]
-    is_test = torch.tensor(held, dtype=torch.bool)
-    _check_enough(translator, labels[is_test], Path(gallery.facts.root))
-    content, domain = (torch.from_numpy(np.array(code[rows], np.float32)) for code in (gallery.content, gallery.domain))
+    known = np.array([gallery.label(row) in translator.domains for row in range(len(gallery))], np.bool_)
+    rows = np.flatnonzero(known)
+    keys = np.array([gallery.key(row) for row in rows.tolist()], np.str_)
+    tests = held_out_rows(gallery, rows, keys)
     train, test = (
-        Coded(content[chosen], domain[chosen], labels[chosen], tuple(np.array(keys, object)[chosen.numpy()]))
-        for chosen in (~is_test, is_test)
+        _coded_rows(translator, gallery, rows[chosen], limit, same)
+        for chosen, limit in ((~tests, train_limit), (tests, test_limit))
     )
+    for side in (train, test):
+        _check_enough(translator, side.labels, Path(gallery.facts.root))
     note = "a gallery holds no images: reconstruction, translation and realism are left out"
     return Material(translator, train, test, notes=(note,))
+
+
+def _coded_rows(
+    translator: TrainedModel, gallery: Gallery, rows: NDArray[np.int64], limit: int, same: str | None
+) -> Coded:
+    """Up to `limit` of `rows` of each domain, evenly spread."""
+    labels = np.array([translator.domains.index(str(gallery.label(row))) for row in rows.tolist()], np.int64)
+    places = [np.flatnonzero(labels == label) for label in range(len(translator.domains))]
+    chosen = np.concatenate([evenly(found, limit) for found in places])
+    rows, labels = rows[chosen], labels[chosen]
+    content, domain = (torch.from_numpy(np.array(code[rows], np.float32)) for code in (gallery.content, gallery.domain))
+    keys = tuple(_key(gallery.key(row), Path(gallery.paths[row]).name, same) for row in rows.tolist())
+    return Coded(content, domain, torch.from_numpy(labels), keys)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from i2i_cli.engine.checkpoint import load_into, load_tensors
 from i2i_cli.jobs.evaluation.figure import Figure, Section, deviation_of, mean_of, share_of, with_means, within
-from i2i_cli.jobs.evaluation.material import Material
+from i2i_cli.jobs.evaluation.material import CHUNK, Material
 from i2i_cli.jobs.evaluation.translations import Made, made
 from i2i_cli.jobs.publishing import shipped_folder
 from i2i_cli.models.features import NUM_FEATURES, FeatureNetwork
@@ -121,11 +121,13 @@ def _features(network: FeatureNetwork, images: Tensor) -> Tensor:
 
 def _floors(
     material: Material, network: FeatureNetwork, real: dict[int, Tensor], true: dict[int, Tensor]
-) -> dict[int, tuple[float, float, float, float]]:
-    """Frechet, kernel distance, precision and recall of reconstructions of each domain."""
-    model, floors = material.translator.model, {}
+) -> dict[int, tuple[float | None, ...]]:
+    """Frechet, kernel distance, precision and recall of reconstructions of each domain, where it makes them."""
+    model, floors = material.translator.model, dict[int, tuple[float | None, ...]]()
+    if not material.translator.rebuilds:
+        return dict.fromkeys(real, (None,) * 4)
     for label, images in real.items():
-        chunks = [(chunk, torch.full((len(chunk),), label, device=chunk.device)) for chunk in images.split(128)]
+        chunks = [(chunk, torch.full((len(chunk),), label, device=chunk.device)) for chunk in images.split(CHUNK)]
         rebuilt = torch.cat([model.decode(*model.encode(chunk, y)).float().clamp(-1, 1) for chunk, y in chunks])
         found, own = _features(network, rebuilt), true[label]
         kept = (float(inside(found, own).float().mean()), float(inside(own, found).float().mean()))

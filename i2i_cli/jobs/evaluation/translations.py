@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from i2i_cli.jobs.evaluation.figure import Figure, Section, mean_of, share_of, with_means
-from i2i_cli.jobs.evaluation.material import Material
-from i2i_cli.models.probes import Judge, as_judged, fit
+from i2i_cli.jobs.evaluation.material import CHUNK, Material
+from i2i_cli.models.probes import Judge, as_judged, fit_judge
 
 JUDGE_STEPS = 600
 NOISE = 0.5
@@ -51,30 +51,24 @@ def made(material: Material, seed: int) -> Iterator[Made]:
         generator = torch.Generator().manual_seed(seed)
         drawn = kept[torch.randint(len(kept), (len(pictures.labels),), generator=generator).to(kept.device)].to(device)
         contents, outputs = [], []
-        for (images, labels), codes in zip(pictures.batches(device), drawn.split(128), strict=True):
+        for (images, labels), codes in zip(pictures.batches(device), drawn.split(CHUNK), strict=True):
             content = model.encode(images, labels).content
             contents.append(content)
             outputs.append(model.decode(content, codes).float().clamp(-1, 1))
         yield Made(a, b, pictures.images(device), torch.cat(outputs), torch.cat(contents), drawn)
 
 
-def fit_judge(material: Material, seed: int) -> Judge:
-    """A classifier of domains that saw real training images alone."""
-    device, pictures = material.translator.device, material.train_pictures
+def _judge_of(material: Material, seed: int) -> Judge:
+    pictures = material.train_pictures
     assert pictures is not None
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        judge = Judge(len(material.domains)).to(device)
-    seen = torch.cat([as_judged(images) for images, _ in pictures.batches(device)])
-    fit(judge, seen, pictures.labels, steps=JUDGE_STEPS, seed=seed)
-    judge.set_scale(seen)
-    return judge
+    seen = torch.cat([as_judged(images) for images, _ in pictures.batches(material.translator.device)])
+    return fit_judge(seen, pictures.labels, len(material.domains), steps=JUDGE_STEPS, seed=seed)
 
 
 @torch.no_grad()
 def translation(material: Material, seed: int) -> Section:
     """The figures of every ordered pair."""
-    judge, pictures = fit_judge(material, seed), material.test_pictures
+    judge, pictures = _judge_of(material, seed), material.test_pictures
     assert pictures is not None
     device, real = material.translator.device, {}
     for label in range(len(material.domains)):
@@ -98,7 +92,7 @@ def _kept(material: Material, found: Made, name: str) -> list[Figure]:
     """What of the input is left: in the content code, in the edges, and after the way back."""
     model, count = material.translator.model, len(found.inputs)
     again, back, direct = [], [], []
-    for images, outputs in zip(found.inputs.split(128), found.outputs.split(128), strict=True):
+    for images, outputs in zip(found.inputs.split(CHUNK), found.outputs.split(CHUNK), strict=True):
         ours, theirs = (torch.full((len(images),), label, device=images.device) for label in (found.a, found.b))
         codes = model.encode(images, ours)
         home = codes.domain if model.splits_codes else model.target_codes(found.a)[:1].expand_as(codes.domain)
@@ -114,7 +108,8 @@ def _kept(material: Material, found: Made, name: str) -> list[Figure]:
         mean_of("edges", name, agreement(found.inputs, found.outputs), _other_edges(found)),
     ]
     if back:
-        figures.append(mean_of("cycle L1", name, torch.cat(back), float(torch.cat(direct).mean())))
+        reference = float(torch.cat(direct).mean()) if material.translator.rebuilds else None
+        figures.append(mean_of("cycle L1", name, torch.cat(back), reference))
     return figures
 
 
@@ -141,7 +136,7 @@ def _moved(material: Material, found: Made, name: str, seed: int) -> Figure:
     model, generator = material.translator.model, torch.Generator().manual_seed(seed + 1)
     scale = found.content.float().std(0).clamp_min(1e-6) * NOISE
     moves = []
-    parts = (whole.split(128) for whole in (found.content, found.codes, found.outputs))
+    parts = (whole.split(CHUNK) for whole in (found.content, found.codes, found.outputs))
     for content, codes, outputs in zip(*parts, strict=True):
         noise = torch.randn(content.shape, generator=generator).to(content.device) * scale
         moved = model.decode(content + noise, codes).float().clamp(-1, 1)

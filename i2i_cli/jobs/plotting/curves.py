@@ -7,11 +7,10 @@ from typing import Any
 
 from PIL import Image
 
-from i2i_cli.engine.journal import Journal
-from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.files import write_text, written_whole
+from i2i_cli.errors import DataError
+from i2i_cli.files import check_written_as, write_text, written_whole
+from i2i_cli.jobs.run_folder import RunFolder
 
-JOURNAL = "journal.jsonl"
 SUFFIXES = (".png", ".csv")
 SHARES = ("judge_accuracy", "mean_judged", "leak_means", "leak_noisy")
 DISTANCES = ("mean_frechet", "frechet_reconstruction", "shortfall")
@@ -19,7 +18,7 @@ DISTANCES = ("mean_frechet", "frechet_reconstruction", "shortfall")
 
 def is_run(path: Path) -> bool:
     """Whether `path` is the folder of a run."""
-    return (path / JOURNAL).is_file()
+    return RunFolder(path).journal.path.is_file()
 
 
 def save_curves(path: Path, run: Path) -> None:
@@ -29,9 +28,8 @@ def save_curves(path: Path, run: Path) -> None:
         ConfigError: another suffix.
         DataError: nothing was journalled yet.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise ConfigError(f"no curves are written as {path.suffix!r}", f"use {' or '.join(SUFFIXES)}")
-    lines = [line for line in Journal(run / JOURNAL).lines() if line["kind"] in ("training", "held-out")]
+    check_written_as(path, SUFFIXES, "picture of a run")
+    lines = [line for line in RunFolder(run).journal.lines() if line["kind"] in ("training", "held-out")]
     if not lines:
         raise DataError(f"{run} has journalled nothing yet", "wait for its first 20 steps")
     if path.suffix.lower() == ".csv":

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.jobs.codes import BY, features
+from i2i_cli.jobs.codes import BY, evenly, features
 from i2i_cli.jobs.gallery import Gallery
 
 METHODS = ("tsne", "pca")
@@ -70,7 +70,7 @@ def embed(gallery: Gallery, method: str = "tsne", *, limit: int = 500, seed: int
     """
     check_method(method)
     names = np.array([gallery.label(row) or "" for row in range(len(gallery))])
-    rows = np.sort(np.concatenate([_spread(np.flatnonzero(names == name), limit) for name in np.unique(names)]))
+    rows = np.sort(np.concatenate([evenly(np.flatnonzero(names == name), limit) for name in np.unique(names)]))
     if len(rows) < MIN_IMAGES:
         raise DataError(f"{gallery.facts.root} has {len(rows)} images; a plot takes {MIN_IMAGES} or more")
     content, domain = (np.asarray(code[rows]) for code in (gallery.content, gallery.domain))
@@ -79,10 +79,6 @@ def embed(gallery: Gallery, method: str = "tsne", *, limit: int = 500, seed: int
         units = _components(features(by, content, domain, torch.device("cpu")).numpy())
         panels.append(Panel(by, _flat(units, method, seed), _silhouette(units, labels, seed)))
     return Embedding(gallery, tuple(rows.tolist()), tuple(labels.tolist()), tuple(panels), method)
-
-
-def _spread(rows: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
-    return rows if len(rows) <= limit else rows[np.arange(limit) * len(rows) // limit]
 
 
 def _components(units: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,8 +1,6 @@
 """An embedding as a picture, as a page whose points show their images, or as numbers."""
 
-import base64
 import csv
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +9,10 @@ from PIL import Image
 
 from i2i_cli.data.geometry import fit
 from i2i_cli.data.images import read_image
-from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.files import write_text, written_whole
+from i2i_cli.errors import DataError
+from i2i_cli.files import check_written_as, write_text, written_whole
+from i2i_cli.jobs.gallery import readable
+from i2i_cli.jobs.pages import inline, render
 from i2i_cli.jobs.plotting.embedding import Embedding, Panel
 from i2i_cli.jobs.publishing import data_name
 
@@ -25,7 +25,6 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#7
 
 NUM_THUMBNAILS = 60
 THUMBNAIL_SIDE = 48
-TEMPLATE = Path(__file__).with_name("scatter.html")
 
 
 def check_suffix(path: Path) -> None:
@@ -34,8 +33,7 @@ def check_suffix(path: Path) -> None:
     Raises:
         ConfigError: the suffix is not one of `SUFFIXES`.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise ConfigError(f"no plot is written as {path.suffix!r}", f"use {', '.join(SUFFIXES)}")
+    check_written_as(path, SUFFIXES, "plot")
 
 
 def save_embedding(path: Path, embedding: Embedding, thumbnails: bool = False) -> None:
@@ -96,31 +94,22 @@ def _square(embedding: Embedding, place: int, side: int) -> np.ndarray | None:
 
 
 def _save_html(path: Path, embedding: Embedding, thumbnails: bool) -> None:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     panels = []
     for panel in embedding.panels:
         low, span = panel.points.min(0), np.ptp(panel.points, axis=0) + 1e-9
         panels.append((_title(panel), (10 + 380 * (panel.points - low) / span).round(1).tolist()))
-    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    squares = [_square(embedding, place, THUMBNAIL_SIDE) for place in range(len(embedding.rows))]
+    page = render(
+        "plotting/scatter.html",
         root=data_name(embedding.gallery.facts.root),
         method={"tsne": "t-SNE", "pca": "principal components"}[embedding.method],
         panels=panels,
         legend=[(name or "no label", _colour(embedding, name)) for name in embedding.names],
         colours=[_colour(embedding, label) for label in embedding.labels],
-        paths=[embedding.gallery.paths[row].encode("utf-8", "backslashreplace").decode() for row in embedding.rows],
-        images=[_inline(_square(embedding, place, THUMBNAIL_SIDE)) for place in range(len(embedding.rows))],
+        paths=[readable(embedding.gallery.paths[row]) for row in embedding.rows],
+        images=["" if square is None else inline(Image.fromarray(square), "JPEG") for square in squares],
     )
     write_text(path, page)
-
-
-def _inline(square: np.ndarray | None) -> str:
-    if square is None:
-        return ""
-    buffer = io.BytesIO()
-    Image.fromarray(square).save(buffer, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _save_csv(path: Path, embedding: Embedding, thumbnails: bool) -> None:
@@ -128,6 +117,6 @@ def _save_csv(path: Path, embedding: Embedding, thumbnails: bool) -> None:
         writer = csv.writer(file)
         writer.writerow(["path", "label", *(f"{panel.by}_{axis}" for panel in embedding.panels for axis in "xy")])
         for place, row in enumerate(embedding.rows):
-            name = embedding.gallery.paths[row].encode("utf-8", "backslashreplace").decode()
+            name = readable(embedding.gallery.paths[row])
             values = [f"{value:.5g}" for panel in embedding.panels for value in panel.points[place]]
             writer.writerow([name, embedding.labels[place], *values])

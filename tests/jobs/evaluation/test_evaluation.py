@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,10 +21,10 @@ from i2i_cli.models.probes import frechet_distance
 from tests.conftest import draw_domains, draw_factor_domains
 
 
-def with_test(root: Path, draw: object) -> Path:
+def with_test(root: Path, draw: Callable[[Path], Path]) -> Path:
     """A data set with 16 training images of each domain and the same ones held out, 12 of them with a counterpart."""
     for split in ("train", "test"):
-        draw(root / split)  # type: ignore[operator]
+        draw(root / split)
     return root
 
 
