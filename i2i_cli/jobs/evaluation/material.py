@@ -23,7 +23,7 @@ from i2i_cli.jobs.trained import TrainedModel
 from i2i_cli.models.family import Codes
 
 CHUNK = 128
-MIN_HELD_OUT = 3
+MIN_IMAGES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,14 +124,13 @@ def _chosen(translator: TrainedModel, root: Path, found: Sequence[str]) -> tuple
     return translator.domains
 
 
-def _check_enough(translator: TrainedModel, labels: Tensor, root: Path) -> None:
+def _check_enough(translator: TrainedModel, labels: Tensor, root: Path, split: str = "held-out") -> None:
     counts = labels.bincount(minlength=len(translator.domains)).tolist()
-    few = [domain for domain, count in zip(translator.domains, counts, strict=True) if count < MIN_HELD_OUT]
+    few = [domain for domain, count in zip(translator.domains, counts, strict=True) if count < MIN_IMAGES]
     if few:
         raise DataError(
-            f"{root} has fewer than {MIN_HELD_OUT} held-out images (or training images) of {', '.join(few)}",
-            "put some below test/DOMAIN (a tenth is held out where there are no such folders); a run's own gallery "
-            "holds training images alone, so index the whole folder: i2i index DATA -o FILE",
+            f"{root} has fewer than {MIN_IMAGES} {split} images of {', '.join(few)}",
+            "give a folder with train/DOMAIN and test/DOMAIN, or an index of it (a run's gallery holds no test images)",
         )
 
 
@@ -170,8 +169,8 @@ def _of_gallery(
         _coded_rows(translator, gallery, rows[chosen], limit, same)
         for chosen, limit in ((~tests, train_limit), (tests, test_limit))
     )
-    for side in (train, test):
-        _check_enough(translator, side.labels, Path(gallery.facts.root))
+    for split, side in (("held-out", test), ("training", train)):
+        _check_enough(translator, side.labels, Path(gallery.facts.root), split)
     note = "a gallery holds no images: reconstruction, translation and realism are left out"
     return Material(translator, train, test, notes=(note,))
 
