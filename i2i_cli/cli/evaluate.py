@@ -36,7 +36,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             "--only", metavar="SECTION", show_default="all",
-            help="reconstruction, leak, translation, realism, retrieval or classification.",
+            help="reconstruction, leak, translation, attributes, realism, retrieval or classification.",
         ),
     ] = None,
     same: Annotated[
@@ -44,6 +44,13 @@ def evaluate(
         typer.Option(
             "--same", metavar="REGEX", help="Files whose names match it alike show the same thing.",
             show_default="those with the same name",
+        ),
+    ] = None,
+    attributes: Annotated[
+        Path | None,
+        typer.Option(
+            "--attributes", metavar="FILE.csv", show_default=False,
+            help="File names, then columns of 0 and 1: measures which of them translations keep.",
         ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=10, help="Most held-out images of a domain.")] = 500,
@@ -75,8 +82,8 @@ def evaluate(
 
     with progress("evaluating") as bar:
         found, material = measure(
-            translator, data, only=tuple(only or ()), same=same, test_limit=limit, train_limit=train_limit, seed=seed,
-            report=bar,
+            translator, data, only=tuple(only or ()), same=same, attributes=attributes, test_limit=limit,
+            train_limit=train_limit, seed=seed, report=bar,
         )  # fmt: skip
     for note in found.notes:
         say(f"note: {note}")

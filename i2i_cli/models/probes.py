@@ -75,13 +75,24 @@ def code_probe(num_inputs: int, num_domains: int) -> nn.Module:
 
 
 @torch.enable_grad()
-def fit(network: nn.Module, inputs: Tensor, labels: Tensor, *, steps: int, seed: int, rate: float = 2e-3) -> nn.Module:
-    """Train `network` by cross-entropy on balanced batches of 64; returns it in eval mode.
+def fit(
+    network: nn.Module,
+    inputs: Tensor,
+    labels: Tensor,
+    *,
+    steps: int,
+    seed: int,
+    rate: float = 2e-3,
+    targets: Tensor | None = None,
+) -> nn.Module:
+    """Train `network` on batches of 64, balanced over the labels; returns it in eval mode.
 
     Args:
         inputs: (n, ...), on the device to train on.
         labels: (n,) on the CPU.
         steps: the most that are taken; a few dozen images need, and get, fewer.
+        targets: (n, A) of 0 and 1, NaN where not known: what is learned, by binary cross-entropy.
+            Without them it is the labels, by cross-entropy.
     """
     steps = min(steps, 60 + len(labels) // 3)
     generator = torch.Generator().manual_seed(seed)
@@ -91,7 +102,13 @@ def fit(network: nn.Module, inputs: Tensor, labels: Tensor, *, steps: int, seed:
         for group in optimiser.param_groups:
             group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * step / steps))
         rows = torch.multinomial(weights, 64, replacement=True, generator=generator)
-        loss = F.cross_entropy(network(inputs[rows.to(inputs.device)]), labels[rows].to(inputs.device))
+        logits = network(inputs[rows.to(inputs.device)])
+        if targets is None:
+            loss = F.cross_entropy(logits, labels[rows].to(inputs.device))
+        else:
+            wanted = targets[rows].to(inputs.device)
+            known = ~wanted.isnan()
+            loss = F.binary_cross_entropy_with_logits(logits[known], wanted[known])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -11,6 +11,7 @@ from i2i_cli.jobs.classifier_fitting import check_pattern
 from i2i_cli.jobs.evaluation.classifying import classification
 from i2i_cli.jobs.evaluation.figure import Figure, Section
 from i2i_cli.jobs.evaluation.finding import retrieval
+from i2i_cli.jobs.evaluation.keeping import attributes_kept
 from i2i_cli.jobs.evaluation.leak import leak
 from i2i_cli.jobs.evaluation.material import Material, gather
 from i2i_cli.jobs.evaluation.realism import realism
@@ -21,7 +22,13 @@ from i2i_cli.jobs.trained import DOMAINS, TrainedModel
 
 __all__ = ["SECTIONS", "Evaluation", "Figure", "Section", "evaluate"]
 
-SECTIONS = ("reconstruction", "leak", "translation", "realism", "retrieval", "classification")
+SECTIONS = ("reconstruction", "leak", "translation", "attributes", "realism", "retrieval", "classification")
+
+
+_LACKING = {
+    "retrieval": "held-out images of different domains share no names (see --same)",
+    "attributes": "none are known (see --attributes and --same), or none can be read from real images",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +58,7 @@ def evaluate(
     *,
     only: tuple[str, ...] = (),
     same: str | None = None,
+    attributes: Path | None = None,
     test_limit: int = 500,
     train_limit: int = 2000,
     seed: int = 0,
@@ -60,7 +68,8 @@ def evaluate(
 
     Args:
         only: names of `SECTIONS`; all where empty.
-        same: see `material.gather`.
+        same: a regular expression: files whose names match it alike show the same thing.
+        attributes: a CSV of file names and columns of 0 and 1; see `attributes.read_table`.
         test_limit, train_limit: most images of a domain that are measured, and that probes learn from.
 
     Returns:
@@ -74,7 +83,9 @@ def evaluate(
         raise ConfigError(f"there is no section {unknown[0]!r}", f"use {', '.join(SECTIONS)}")
     check_pattern(same, "--same")
 
-    material = gather(translator, root, test_limit, train_limit, same, report)
+    material = gather(
+        translator, root, test_limit=test_limit, train_limit=train_limit, same=same, table=attributes, report=report
+    )
     plan, notes = _plan(material, seed)
     chosen = [name for name in SECTIONS if name in (only or SECTIONS)]
     sections = []
@@ -82,8 +93,8 @@ def evaluate(
         report(place, len(chosen))
         if name in plan and (section := plan[name]()).figures:
             sections.append(section)
-        elif name == "retrieval":
-            notes.append("retrieval is left out: held-out images of different domains share no names (see --same)")
+        elif name in _LACKING and (name == "retrieval" or name in only):
+            notes.append(f"{name} is left out: {_LACKING[name]}")
     report(len(chosen), len(chosen))
     counts = material.test.labels.bincount(minlength=len(material.domains)).tolist()
     evaluation = Evaluation(
@@ -106,6 +117,8 @@ def _plan(material: Material, seed: int) -> tuple[dict[str, Callable[[], Section
     }
     if material.test_pictures is not None:
         plan |= {"translation": lambda: translation(material, seed), "realism": lambda: realism(material, seed)}
+        if material.attributes:
+            plan["attributes"] = lambda: attributes_kept(material, seed)
         if translator.rebuilds:
             plan["reconstruction"] = lambda: reconstruction(material)
         else:

@@ -13,10 +13,11 @@ from torch import Tensor
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.cache import Progress
 from i2i_cli.data.dataset import Dataset, decoded
-from i2i_cli.data.domains import scan
+from i2i_cli.data.domains import Item, scan
 from i2i_cli.errors import DataError
 from i2i_cli.jobs.classifier_fitting import held_out_rows
 from i2i_cli.jobs.codes import evenly
+from i2i_cli.jobs.evaluation.attributes import Attributes, classes_among, read_table
 from i2i_cli.jobs.gallery import Gallery
 from i2i_cli.jobs.indexing import gallery_made_with
 from i2i_cli.jobs.trained import TrainedModel
@@ -44,16 +45,25 @@ class Coded:
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """Images (n, S, S, 3) uint8 with labels (n,) and keys."""
+    """Images.
+
+    Args:
+        crops: (n, S, S, 3) uint8.
+        labels: (n,) domains.
+        keys: as in `Coded`.
+        known: (n, A) their attributes, 0 or 1, NaN where not known; A is 0 where none are.
+    """
 
     crops: Tensor
     labels: Tensor
     keys: tuple[str, ...]
+    known: Tensor
 
     def of(self, label: int) -> "Pictures":
         """Those of one domain."""
         rows = torch.nonzero(self.labels == label).flatten()
-        return Pictures(self.crops[rows], self.labels[rows], tuple(self.keys[row] for row in rows.tolist()))
+        keys = tuple(self.keys[row] for row in rows.tolist())
+        return Pictures(self.crops[rows], self.labels[rows], keys, self.known[rows])
 
     def batches(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
         """(images in [-1, 1], labels) on `device`."""
@@ -74,6 +84,7 @@ class Material:
     test: Coded
     train_pictures: Pictures | None = None
     test_pictures: Pictures | None = None
+    attributes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -87,13 +98,22 @@ class Material:
 
 
 def gather(
-    translator: TrainedModel, root: Path, test_limit: int, train_limit: int, same: str | None, report: Progress
+    translator: TrainedModel,
+    root: Path,
+    *,
+    test_limit: int,
+    train_limit: int,
+    same: str | None,
+    table: Path | None,
+    report: Progress,
 ) -> Material:
     """Images of a folder, or the codes of a gallery, with up to so many of each domain in either split.
 
     Args:
         same: a regular expression: files whose names match it alike show the same thing. Without it,
             those with the same path below their domain's folder do.
+        table: a CSV of attributes; see `attributes.read_table`. Without it, names that `same` sorts
+            into few classes are taken for attributes.
 
     Raises:
         DataError, ConfigError, WeightsError: no such folder or gallery, a domain is missing, too few images,
@@ -102,16 +122,22 @@ def gather(
     if not root.is_dir():
         gallery = gallery_made_with(translator, root)
         return _of_gallery(translator, gallery, test_limit, train_limit, same)
+    known = read_table(table) if table is not None else None
     dataset = decoded(scan(root, lambda found: _chosen(translator, root, found)), translator.image_size, report)
+    if known is None and same is not None:
+        known = classes_among(_key(dataset.items[row], same) for row in dataset.train.tolist())
     train, test = (
-        _pictures(dataset, dataset.train, train_limit, same),
-        _pictures(dataset, dataset.test, test_limit, same),
+        _pictures(dataset, split, limit, same, known)
+        for split, limit in ((dataset.train, train_limit), (dataset.test, test_limit))
     )
     _check_enough(translator, test.labels, root)
+    if table is not None and bool(train.known.isnan().all()):
+        raise DataError(f"{table} names no training image of {root}", "its first column holds their file names")
     notes = [*dataset.warnings, *(f"left out: {text}" for text in dataset.images.bad)]
     return Material(
-        translator, _coded(translator, train, report), _coded(translator, test, report), train, test, tuple(notes)
-    )
+        translator, _coded(translator, train, report), _coded(translator, test, report), train, test,
+        known.names if known is not None else (), tuple(notes),
+    )  # fmt: skip
 
 
 def _chosen(translator: TrainedModel, root: Path, found: Sequence[str]) -> tuple[str, ...]:
@@ -134,14 +160,19 @@ def _check_enough(translator: TrainedModel, labels: Tensor, root: Path, split: s
         )
 
 
-def _pictures(dataset: Dataset, split: Tensor, limit: int, same: str | None) -> Pictures:
+def _pictures(dataset: Dataset, split: Tensor, limit: int, same: str | None, known: Attributes | None) -> Pictures:
     rows = torch.cat([dataset.rows(split, label, limit) for label in range(len(dataset.domains))])
     items = [dataset.items[row] for row in rows.tolist()]
-    keys = tuple(_key(item.key, item.path.name, same) for item in items)
-    return Pictures(dataset.images.crops(rows), dataset.labels[rows], keys)
+    keys = tuple(_key(item, same) for item in items)
+    told = known.of(items, keys) if known is not None else torch.zeros(len(items), 0)
+    return Pictures(dataset.images.crops(rows), dataset.labels[rows], keys, told)
 
 
-def _key(key: str, name: str, same: str | None) -> str:
+def _key(item: Item, same: str | None) -> str:
+    return _shared_name(item.key, item.path.name, same)
+
+
+def _shared_name(key: str, name: str, same: str | None) -> str:
     found = re.search(same, name) if same is not None else None
     return key if found is None else found.group(0)
 
@@ -171,7 +202,7 @@ def _of_gallery(
     )
     for split, side in (("held-out", test), ("training", train)):
         _check_enough(translator, side.labels, Path(gallery.facts.root), split)
-    note = "a gallery holds no images: reconstruction, translation and realism are left out"
+    note = "a gallery holds no images: reconstruction, translation, realism and attributes are left out"
     return Material(translator, train, test, notes=(note,))
 
 
@@ -184,5 +215,5 @@ def _coded_rows(
     chosen = np.concatenate([evenly(found, limit) for found in places])
     rows, labels = rows[chosen], labels[chosen]
     content, domain = (torch.from_numpy(np.array(code[rows], np.float32)) for code in (gallery.content, gallery.domain))
-    keys = tuple(_key(gallery.key(row), Path(gallery.paths[row]).name, same) for row in rows.tolist())
+    keys = tuple(_shared_name(gallery.key(row), Path(gallery.paths[row]).name, same) for row in rows.tolist())
     return Coded(content, domain, torch.from_numpy(labels), keys)

@@ -90,27 +90,46 @@ def _judged(judge: Judge, images: Tensor) -> Tensor:
 
 def _kept(material: Material, found: Made, name: str) -> list[Figure]:
     """What of the input is left: in the content code, in the edges, and after the way back."""
-    model, count = material.translator.model, len(found.inputs)
-    again, back, direct = [], [], []
-    for images, outputs in zip(found.inputs.split(CHUNK), found.outputs.split(CHUNK), strict=True):
-        ours, theirs = (torch.full((len(images),), label, device=images.device) for label in (found.a, found.b))
-        codes = model.encode(images, ours)
-        home = codes.domain if model.splits_codes else model.target_codes(found.a)[:1].expand_as(codes.domain)
-        content_again = model.encode(outputs, theirs).content
-        again.append(content_again.flatten(1).float())
-        if found.a in model.targets_of(found.b):
-            back.append((model.decode(content_again, home).float() - images).abs().mean((1, 2, 3)))
-            direct.append((model.decode(codes.content, codes.domain).float() - images).abs().mean((1, 2, 3)))
-    distances = torch.cdist(torch.cat(again), found.content.flatten(1).float())
+    count, (again, back) = len(found.inputs), returned(material, found)
+    distances = torch.cdist(again.flatten(1).float(), found.content.flatten(1).float())
     own = (distances.argmin(1) == torch.arange(count, device=distances.device)).cpu()
     figures = [
         share_of("content found", name, own, 1 / count),
         mean_of("edges", name, agreement(found.inputs, found.outputs), _other_edges(found)),
     ]
-    if back:
-        reference = float(torch.cat(direct).mean()) if material.translator.rebuilds else None
-        figures.append(mean_of("cycle L1", name, torch.cat(back), reference))
+    if back is not None:
+        reference = _rebuilt_l1(material, found) if material.translator.rebuilds else None
+        figures.append(mean_of("cycle L1", name, (back - found.inputs).abs().mean((1, 2, 3)), reference))
     return figures
+
+
+@torch.no_grad()
+def returned(material: Material, found: Made) -> tuple[Tensor, Tensor | None]:
+    """Content codes (n, k, a, b) of the translations, and the images (n, 3, S, S) of the way back.
+
+    The way back uses the input's own domain code where there is one, else the default of its domain;
+    None where no way leads back.
+    """
+    model, again, back = material.translator.model, [], []
+    leads_back = found.a in model.targets_of(found.b)
+    for images, outputs in zip(found.inputs.split(CHUNK), found.outputs.split(CHUNK), strict=True):
+        ours, theirs = (torch.full((len(images),), label, device=images.device) for label in (found.a, found.b))
+        content = model.encode(outputs, theirs).content
+        again.append(content)
+        if leads_back:
+            domain = model.encode(images, ours).domain
+            home = domain if model.splits_codes else model.target_codes(found.a)[:1].expand_as(domain)
+            back.append(model.decode(content, home).float().clamp(-1, 1))
+    return torch.cat(again), torch.cat(back) if back else None
+
+
+def _rebuilt_l1(material: Material, found: Made) -> float:
+    """Mean error of the inputs' reconstructions: what the way back cannot be better than."""
+    model, errors = material.translator.model, []
+    for images in found.inputs.split(CHUNK):
+        rebuilt = model.decode(*model.encode(images, torch.full((len(images),), found.a, device=images.device)))
+        errors.append((rebuilt.float() - images).abs().mean((1, 2, 3)))
+    return float(torch.cat(errors).mean())
 
 
 def _other_edges(found: Made) -> float:
