@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from i2i_cli.jobs.evaluation import evaluate
     from i2i_cli.jobs.gallery import open_gallery
     from i2i_cli.jobs.indexing import index_folder
     from i2i_cli.jobs.retrieval import NeighbourSearch
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "NeighbourSearch": "i2i_cli.jobs.retrieval",
     "Translator": "i2i_cli.jobs.translation",
+    "evaluate": "i2i_cli.jobs.evaluation",
     "index_folder": "i2i_cli.jobs.indexing",
     "load": "i2i_cli.jobs.translation",
     "open_gallery": "i2i_cli.jobs.gallery",
@@ -33,6 +35,7 @@ __all__ = [
     "NeighbourSearch",
     "Translator",
     "__version__",
+    "evaluate",
     "index_folder",
     "load",
     "open_gallery",

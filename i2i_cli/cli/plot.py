@@ -18,6 +18,7 @@ EXAMPLES = """Examples:
   i2i plot DATA -w faces -o codes.png                     t-SNE of the codes of a folder's images
   i2i plot runs/faces/gallery.safetensors -o codes.html   points that show their images
   i2i plot runs/faces -o curves.png                       losses, held-out figures, latest samples
+  i2i plot runs/faces -o curves.html                      and how the samples came about
   i2i plot codes.safetensors --method pca --thumbnails -o codes.png
 """
 

@@ -63,4 +63,9 @@ def test_the_curves_of_a_run(run: Path, tmp_path: Path) -> None:
     head, *rows = lines(table)
     assert head == ["step", "kind", "name", "value"]
     assert {"pixel", "content_entropy"} <= {row[2] for row in rows if row[1] == "training"}
-    assert i2i("plot", run, "-o", tmp_path / "curves.html").exit_code == 2
+    page = tmp_path / "curves.html"
+    assert i2i("plot", run, "-o", page).exit_code == 0
+    text = page.read_text()
+    assert "step 6<" in text and "Held-out figures" in text and "http" not in text
+    assert text.count("data:image/png;base64,") == 3 + len(list((run / "samples").glob("step-*.png")))
+    assert i2i("plot", run, "-o", tmp_path / "curves.pdf").exit_code == 2

@@ -1,24 +1,28 @@
-"""How real and how varied translations are, as sets, on the features of a fixed network."""
+"""How real and how varied translations are, as sets, on the features of fixed networks."""
 
 import hashlib
-import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from i2i_cli.engine.checkpoint import load_into, load_tensors
+from i2i_cli.jobs.evaluation.cached import inception
+from i2i_cli.jobs.evaluation.distances import frechet, inside, kernel
 from i2i_cli.jobs.evaluation.figure import Figure, Section, deviation_of, mean_of, share_of, with_means, within
 from i2i_cli.jobs.evaluation.material import CHUNK, Material
 from i2i_cli.jobs.evaluation.translations import Made, made
 from i2i_cli.jobs.publishing import shipped_folder
-from i2i_cli.models.features import NUM_FEATURES, FeatureNetwork
+from i2i_cli.models.features import FeatureNetwork
 from i2i_cli.models.probes import frechet_distance
 
 NUM_CODES = 8
 NUM_INPUTS = 60
-NEIGHBOURS = 3
 FILE = "features.safetensors"
+MANY_FEATURES = 512
+"""Above these, the Frechet distance is too dear to be found again on resampled rows."""
 
 
 def features_file() -> Path:
@@ -38,50 +42,21 @@ def feature_network() -> tuple[FeatureNetwork, str]:
     return network.eval().requires_grad_(False), hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-class _AsTheyAre(nn.Module):
-    """Lets torchmetrics take features that are computed once."""
+@dataclass(frozen=True)
+class Measured:
+    """Features of one kind of all real images and reconstructions, and how translations' are made.
 
-    num_features = NUM_FEATURES
-
-    def forward(self, features: Tensor) -> Tensor:
-        return features
-
-
-def frechet(first: Tensor, second: Tensor) -> float:
-    """Frechet distance between two sets of features (n, 128), by torchmetrics."""
-    from torchmetrics.image.fid import FrechetInceptionDistance
-
-    metric = FrechetInceptionDistance(feature=_AsTheyAre())
-    metric.update(first.cpu(), real=False)
-    metric.update(second.cpu(), real=True)
-    return float(metric.compute().clamp_min(0))
-
-
-def kernel(first: Tensor, second: Tensor) -> tuple[float, float]:
-    """Kernel distance times 1,000 between two sets of features, by torchmetrics over subsets of half their size.
-
-    Returns:
-        Its mean and its standard deviation over the subsets.
+    Args:
+        names: of the Frechet and of the kernel distance on these features.
+        of: images (n, 3, S, S) -> features (n, f).
+        real: label -> features of the real held-out images.
+        rebuilt: the same of their reconstructions; empty where the model makes none.
     """
-    from torchmetrics.image.kid import KernelInceptionDistance
 
-    size = max(2, min(len(first), len(second)) // 2)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Metric `Kernel", UserWarning)  # that it keeps features: a few hundred
-        metric = KernelInceptionDistance(feature=_AsTheyAre(), subsets=20, subset_size=size)
-    metric.update(first.cpu(), real=False)
-    metric.update(second.cpu(), real=True)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        mean, deviation = metric.compute()
-    return 1000 * float(mean), 1000 * float(deviation)
-
-
-def inside(points: Tensor, support: Tensor) -> Tensor:
-    """Which of `points` (n, f) lie within the third-neighbour balls of `support` (arXiv 1904.06991)."""
-    own = torch.cdist(support, support)
-    radii = own.kthvalue(min(NEIGHBOURS + 1, len(support)), dim=1).values
-    return (torch.cdist(points, support) <= radii).any(1).cpu()
+    names: tuple[str, str]
+    of: Callable[[Tensor], Tensor]
+    real: dict[int, Tensor]
+    rebuilt: dict[int, Tensor]
 
 
 @torch.no_grad()
@@ -92,47 +67,68 @@ def realism(material: Material, seed: int) -> Section:
     network = network.to(device)
     assert pictures is not None
     real = {label: pictures.of(label).images(device) for label in range(len(material.domains))}
-    true = {label: _features(network, images) for label, images in real.items()}
-    floors = _floors(material, network, real, true)
+    rebuilt = _rebuilt(material, real) if material.translator.rebuilds else {}
+    kinds = [_measured(("Frechet", "kernel x1000"), network, real, rebuilt)]
+    if (standard := inception()) is not None:
+        kinds.append(_measured(("FID", "KID x1000"), standard, real, rebuilt))
     figures: list[Figure] = []
     for found in made(material, seed):
-        name, fake = material.name(found.a, found.b), _features(network, found.outputs)
-        own, floor, n = true[found.b], floors[found.b], len(fake)
-        figures += [
-            within("Frechet", name, frechet(fake, own), deviation_of(frechet_distance, fake, own), n, floor[0]),
-            within("kernel x1000", name, *kernel(fake, own), n, floor[1]),
-            share_of("precision", name, inside(fake, own), floor[2]),
-            share_of("recall", name, inside(own, fake), floor[3]),
-            *_variety(material, found, name, real[found.b]),
-        ]
+        name = material.name(found.a, found.b)
+        for kind in kinds:
+            figures += _distances(kind, kind.of(found.outputs), found.b, name)
+        figures += _variety(material, found, name, real[found.b])
     text = (
         "Distances between translations and real held-out images of the target on the bundled feature network "
-        f"(sha256 {digest[:12]}): a measure within one data set, not an Inception FID. References of the first four: "
-        "the same of plain reconstructions, the floor. Precision: translations within the real images' manifold; "
-        "recall: real images within the translations'. Variety: mean distance between outputs of different inputs by "
-        f"one code (inputs) and of one input by {NUM_CODES} codes (codes), as a ratio to that between real images."
+        f"(sha256 {digest[:12]}): a measure within one data set, not an Inception FID. References of distances, "
+        "precision and recall: those of plain reconstructions, the floor. Precision: translations within the real "
+        "images' manifold; recall: real images within the translations'. Variety: mean distance between outputs of "
+        f"different inputs by one code (inputs) and of one input by {NUM_CODES} codes (codes), as a ratio to that "
+        "between real images. FID and KID on Inception-v3 only where its weights are cached; a few hundred images "
+        "bias the FID upwards."
     )
     return Section(name="realism", text=text, figures=with_means(figures))
 
 
-def _features(network: FeatureNetwork, images: Tensor) -> Tensor:
-    return torch.cat([network(chunk) for chunk in images.split(256)])
+def _measured(
+    names: tuple[str, str], network: Callable[[Tensor], Tensor], real: dict[int, Tensor], rebuilt: dict[int, Tensor]
+) -> Measured:
+    def of(images: Tensor) -> Tensor:
+        return torch.cat([network(chunk).cpu() for chunk in images.split(CHUNK)])
+
+    first, second = ({label: of(images) for label, images in side.items()} for side in (real, rebuilt))
+    return Measured(names, of, first, second)
 
 
-def _floors(
-    material: Material, network: FeatureNetwork, real: dict[int, Tensor], true: dict[int, Tensor]
-) -> dict[int, tuple[float | None, ...]]:
-    """Frechet, kernel distance, precision and recall of reconstructions of each domain, where it makes them."""
-    model, floors = material.translator.model, dict[int, tuple[float | None, ...]]()
-    if not material.translator.rebuilds:
-        return dict.fromkeys(real, (None,) * 4)
+def _rebuilt(material: Material, real: dict[int, Tensor]) -> dict[int, Tensor]:
+    """Reconstructions of the real images."""
+    model, found = material.translator.model, dict[int, Tensor]()
     for label, images in real.items():
         chunks = [(chunk, torch.full((len(chunk),), label, device=chunk.device)) for chunk in images.split(CHUNK)]
-        rebuilt = torch.cat([model.decode(*model.encode(chunk, y)).float().clamp(-1, 1) for chunk, y in chunks])
-        found, own = _features(network, rebuilt), true[label]
-        kept = (float(inside(found, own).float().mean()), float(inside(own, found).float().mean()))
-        floors[label] = (frechet(found, own), kernel(found, own)[0], *kept)
-    return floors
+        found[label] = torch.cat([model.decode(*model.encode(chunk, y)).float().clamp(-1, 1) for chunk, y in chunks])
+    return found
+
+
+def _distances(kind: Measured, fake: Tensor, label: int, name: str) -> list[Figure]:
+    """Frechet and kernel distance of translations to real images of domain `label`; precision and recall."""
+    own, floor, (first, second) = kind.real[label], kind.rebuilt.get(label), kind.names
+    floors: list[float | None] = [None] * 4
+    if floor is not None:
+        floors = [frechet(floor, own), kernel(floor, own)[0], _share(floor, own), _share(own, floor)]
+    value, n = frechet(fake, own), len(fake)
+    kernels = within(second, name, *kernel(fake, own), n, floors[1])
+    if fake.shape[1] > MANY_FEATURES:
+        plain = Figure(measure=first, subject=name, value=value, low=None, high=None, count=n, reference=floors[0])
+        return [plain, kernels]
+    return [
+        within(first, name, value, deviation_of(frechet_distance, fake, own), n, floors[0]),
+        kernels,
+        share_of("precision", name, inside(fake, own), floors[2]),
+        share_of("recall", name, inside(own, fake), floors[3]),
+    ]
+
+
+def _share(points: Tensor, support: Tensor) -> float:
+    return float(inside(points, support).float().mean())
 
 
 def _variety(material: Material, found: Made, name: str, real: Tensor) -> list[Figure]:

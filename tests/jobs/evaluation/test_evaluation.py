@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -7,11 +8,13 @@ import torch
 
 from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.jobs.evaluation import SECTIONS, Evaluation, evaluate
+from i2i_cli.jobs.evaluation.cached import inception, is_cached, lpips
+from i2i_cli.jobs.evaluation.distances import frechet, inside, kernel
 from i2i_cli.jobs.evaluation.figure import Figure
 from i2i_cli.jobs.evaluation.finding import average_precision
 from i2i_cli.jobs.evaluation.leak import leak
 from i2i_cli.jobs.evaluation.material import Coded, Material
-from i2i_cli.jobs.evaluation.realism import feature_network, frechet, inside, kernel
+from i2i_cli.jobs.evaluation.realism import feature_network
 from i2i_cli.jobs.evaluation.reconstruction import gradient_energy
 from i2i_cli.jobs.evaluation.report import save_report
 from i2i_cli.jobs.evaluation.translations import agreement
@@ -157,3 +160,23 @@ def test_average_precision_and_edges_by_hand() -> None:
     images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     assert agreement(images, images).tolist() == pytest.approx([1.0] * 4, abs=1e-5)
     assert float(agreement(images, images.roll(1, 0)).abs().max()) < 0.5
+
+
+def test_inception_is_used_where_it_is_cached(run: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = torch.randn(3, 600, generator=torch.Generator().manual_seed(0))
+    module = import_module("i2i_cli.jobs.evaluation.realism")
+    monkeypatch.setattr(module, "inception", lambda: lambda images: images.mean((2, 3)) @ weights)
+    found = evaluate(load(run), data, only=("realism",))[0]
+    distance = figure(found, "realism", "FID", "disc->square")
+    assert distance.low is None and distance.reference is not None and distance.value >= 0
+    assert figure(found, "realism", "KID x1000", "square->disc").low is not None
+
+
+def test_cached_weights_are_those_that_their_name_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    assert not is_cached("net-0123abcd.pth") and inception() is None and lpips() is None
+    (tmp_path / "checkpoints" / "net-0123abcd.pth").write_bytes(b"something else")
+    assert not is_cached("net-0123abcd.pth")
+    (tmp_path / "checkpoints" / "net-e3b0c442.pth").touch()
+    assert is_cached("net-e3b0c442.pth"), "the hash of nothing"
