@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 TINY = {
     "data": {"image_size": 32},
     "networks": {"width": 16, "min_width": 8, "content_channels": 4, "domain_channels": 4, "num_blocks": 1},
-    "objective": {"critic_width": 8, "perceptual": "none", "entropy_ramp": 4},
+    "objective": {"critic_width": 8, "perceptual": "none", "hiding_ramp": 4},
     "training": {"steps": 6, "batch_size": 6, "precision": "fp32", "device": "cpu"},
 }
 """Settings of a model that trains in a second."""

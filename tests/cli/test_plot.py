@@ -62,7 +62,7 @@ def test_the_curves_of_a_run(run: Path, tmp_path: Path) -> None:
     assert i2i("plot", run, "-o", table).exit_code == 0
     head, *rows = lines(table)
     assert head == ["step", "kind", "name", "value"]
-    assert {"pixel", "content_entropy"} <= {row[2] for row in rows if row[1] == "training"}
+    assert {"pixel", "content_ridge"} <= {row[2] for row in rows if row[1] == "training"}
     page = tmp_path / "curves.html"
     assert i2i("plot", run, "-o", page).exit_code == 0
     text = page.read_text()

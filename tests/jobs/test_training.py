@@ -53,7 +53,7 @@ def test_a_run_folder_explains_itself(run: Path) -> None:
         assert sheet.width > 4 * 64 and sheet.height > 100
     lines = journal(run)
     assert [line["kind"] for line in lines] == ["sitting", "training", "held-out"]
-    assert {"pixel", "content_critic", "images_per_second"} <= lines[1].keys()
+    assert {"pixel", "domain_critic", "images_per_second"} <= lines[1].keys()
 
 
 def test_the_header_needs_no_flag_beside_it(run: Path) -> None:

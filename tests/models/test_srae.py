@@ -9,6 +9,7 @@ from i2i_cli.config import merged, updated
 from i2i_cli.errors import ConfigError
 from i2i_cli.models.family import Batch, Context
 from i2i_cli.models.srae import FAMILY, SRAE, NetworksConfig, ObjectiveConfig, SRAEObjective
+from i2i_cli.models.srae.critics import RidgeCritic
 from i2i_cli.models.srae.networks import Gaussian
 
 PAPER = FAMILY.recipes["paper"]
@@ -111,7 +112,10 @@ def test_the_paper_moves_each_stream_by_its_own_loss_alone() -> None:
 
 
 def test_the_default_lets_the_latent_terms_reach_the_trunk() -> None:
-    assert reaches("content_entropy", objective()) == {"encoder.trunk", "encoder.content_stream"}
+    trained, streams = objective(weights={"content_entropy": 0.3}), {"encoder.trunk", "encoder.content_stream"}
+    assert reaches("content_entropy", trained) == streams
+    trained.autoencoder_loss(batch(), context())  # now enough codes are known
+    assert reaches("content_ridge", trained) == streams
 
 
 def test_a_step_against_the_entropy_term_raises_the_critic_s_entropy() -> None:
@@ -142,10 +146,49 @@ def test_the_paper_recipe_has_no_term_that_the_paper_lacks() -> None:
     assert trained.autoencoder_weights(0).keys() == {"perceptual", "content_entropy", "domain_stream"}
 
 
-def test_the_entropy_term_is_ramped_by_the_absolute_step() -> None:
-    trained = objective(entropy_ramp=100)
+def test_the_terms_that_hide_the_domain_are_ramped_by_the_absolute_step() -> None:
+    trained = objective(hiding_ramp=100, weights={"content_entropy": 0.3, "content_ridge": 2.0})
     assert trained.autoencoder_weights(49)["content_entropy"] == pytest.approx(0.15)
+    assert trained.autoencoder_weights(49)["content_ridge"] == pytest.approx(1.0)
     assert trained.autoencoder_weights(99) == trained.autoencoder_weights(10_000)
+
+
+def two_domains(told: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Codes of two domains with equal means: numbers side by side agree in one domain and differ in the other."""
+    generator = torch.Generator().manual_seed(seed)
+    codes, y = torch.randn(256, 4, 8, 8, generator=generator), torch.arange(256) % 2
+    codes[..., 1::2] = told * codes[..., ::2] * (1 - 2 * y[:, None, None, None]) + (1 - told) * codes[..., 1::2]
+    return codes, y
+
+
+def test_the_ridge_critic_reads_second_moments_and_nothing_where_nothing_is() -> None:
+    for told, low, high in ((1.0, 0.1, 1.0), (0.0, -0.08, 0.08)):
+        ridge = RidgeCritic(256, 2, 512)
+        assert float(ridge(*two_domains(told, 9))) == 0, "nothing is known yet"
+        for seed in (1, 2):
+            ridge.remember(*two_domains(told, seed))
+        assert low < float(ridge(*two_domains(told, 9))) < high
+
+
+def test_the_ridge_critic_keeps_the_latest_codes() -> None:
+    ridge = RidgeCritic(256, 2, 300)
+    for seed in (1, 2):
+        ridge.remember(*two_domains(0.5, seed))
+    latest = two_domains(0.5, 2)[0].flatten(1)
+    kept = {tuple(row) for row in ridge.codes.tolist()}
+    assert {tuple(row) for row in latest.tolist()} <= kept and len(kept) == 300
+    ridge.remember(torch.ones(400, 4, 8, 8), torch.zeros(400, dtype=torch.int64))
+    assert bool((ridge.codes == 1).all())
+
+
+def test_a_step_against_the_ridge_hides_the_domain_from_it() -> None:
+    ridge = RidgeCritic(256, 2, 512)
+    ridge.remember(*two_domains(1.0, 1))
+    codes, y = two_domains(1.0, 9)
+    codes.requires_grad_()
+    before = ridge(codes, y)
+    (gradient,) = torch.autograd.grad(before, codes)
+    assert float(ridge(codes.detach() - 20 * gradient, y)) < float(before.detach())
 
 
 def test_the_image_critic_enters_late() -> None:
@@ -165,6 +208,7 @@ def test_settings_are_checked() -> None:
     for changes in (
         {"perceptual_distance": "far"},
         {"critic_steps": 0},
+        {"ridge_codes": 0},
         {"weights": {"kl": -1.0}},
         {"perceptual_crop": 0.0},
     ):

@@ -13,15 +13,18 @@ class Weights:
     domain_critic L_q^d.
 
     Differs from the paper: it has no pixel (L1: holds colours, and rebuilds alone where no ImageNet
-    features are at hand), kl (keeps the learned sigmas from vanishing), content_consistency (c of a
-    swapped image = c of its source: its future work), domain_consistency (likewise d),
-    content_contrast (c tells an image in any style from all others of its domain: for neighbours),
-    adversarial and image_critic (realness of swapped images), r1 (steadies that critic).
+    features are at hand), content_ridge (drives the domain out of the content code, see
+    `RidgeCritic`: by default in the place of L_c and q_c), kl (keeps the learned sigmas from
+    vanishing), content_consistency (c of a swapped image = c of its source: its future work),
+    domain_consistency (likewise d), content_contrast (c tells an image in any style from all others
+    of its domain: for neighbours), adversarial and image_critic (realness of swapped images), r1
+    (steadies that critic).
     """
 
     perceptual: float = 1.0
     pixel: float = 2.0
-    content_entropy: float = 0.3
+    content_entropy: float = 0.0
+    content_ridge: float = 1.0
     domain_stream: float = 0.1
     kl: float = 1e-4
     content_consistency: float = 0.0
@@ -40,11 +43,12 @@ class ObjectiveConfig:
 
     Args:
         domain_critic: figure 1b: a second critic q_d, and the domain stream's cross-entropy.
-        entropy_ramp: steps over which the content stream's entropy term grows to its weight.
-            Differs from the paper: at full weight it would drown the first reconstructions.
+        hiding_ramp: steps over which content_entropy and content_ridge grow to their weights.
+            Differs from the paper: at full weight they would drown the first reconstructions.
         entropy_over_log_m: divide the entropy by log m (so 1 is full confusion), not by m.
         latent_terms_reach_trunk: let the entropy and the domain cross-entropy move f_phi too.
             Differs from the paper: with f_phi detached, q_c stays sure of the domain far longer.
+        ridge_codes: content codes of the last steps that `RidgeCritic` reads by.
         critic_steps: turns of the latent critics for one of the autoencoder.
         adversarial_start: step at which the critic of swapped images enters.
         critic_width: channels of the critics.
@@ -57,9 +61,10 @@ class ObjectiveConfig:
     """
 
     domain_critic: bool = True
-    entropy_ramp: int = 1000
+    hiding_ramp: int = 1000
     entropy_over_log_m: bool = True
     latent_terms_reach_trunk: bool = True
+    ridge_codes: int = 512
     critic_steps: int = 1
     adversarial_start: int = 0
     critic_width: int = 64
@@ -77,8 +82,8 @@ class ObjectiveConfig:
             )
         if not 0 < self.perceptual_crop <= 1:
             raise ConfigError(f"objective.perceptual_crop = {self.perceptual_crop:g}", "use a share above 0, up to 1")
-        if self.critic_steps < 1 or self.critic_width < 1:
-            raise ConfigError("objective.critic_steps and objective.critic_width start at 1")
+        if min(self.critic_steps, self.critic_width, self.ridge_codes) < 1:
+            raise ConfigError("objective.critic_steps, critic_width and ridge_codes start at 1")
         if self.contrast_temperature <= 0:
             raise ConfigError(f"objective.contrast_temperature = {self.contrast_temperature:g} is not above 0")
         if min(asdict(self.weights).values()) < 0:

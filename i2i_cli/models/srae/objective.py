@@ -14,8 +14,11 @@ from i2i_cli.models.contrast import within_domain_contrast
 from i2i_cli.models.family import Batch, Codes, Context, Objective, Turn
 from i2i_cli.models.layers import moving_crop
 from i2i_cli.models.srae.config import ObjectiveConfig
-from i2i_cli.models.srae.critics import ContentCritic, DomainCritic, ImageCritic
+from i2i_cli.models.srae.critics import ContentCritic, DomainCritic, ImageCritic, RidgeCritic
 from i2i_cli.models.srae.networks import SRAE, Gaussian
+
+_HIDING_TERMS = ("content_entropy", "content_ridge")
+"""What drives the domain out of the content code."""
 
 _IMAGE_SWAP_TERMS = ("content_consistency", "domain_consistency", "adversarial")
 
@@ -28,12 +31,14 @@ class SRAEObjective(Objective):
         self.model: SRAE = model
         self.config = config
         networks, width, m = model.encoder.config, config.critic_width, model.num_domains
-        self.content_critic = ContentCritic(networks.content_channels, networks.content_size, m, width)
+        weights, channels, size = config.weights, networks.content_channels, networks.content_size
+        self.content_critic = ContentCritic(channels, size, m, width) if weights.content_entropy else None
+        self.ridge_critic = RidgeCritic(channels * size**2, m, config.ridge_codes) if weights.content_ridge else None
         self.domain_critic = DomainCritic(networks.domain_channels, m, width) if config.domain_critic else None
-        self.image_critic = ImageCritic(model.image_size, m, width // 2) if config.weights.adversarial else None
+        self.image_critic = ImageCritic(model.image_size, m, width // 2) if weights.adversarial else None
         self.perceptual: nn.Module | None = None
-        has_perceptual = config.weights.perceptual > 0 and config.perceptual != "none"
-        if not has_perceptual and not config.weights.pixel:
+        has_perceptual = weights.perceptual > 0 and config.perceptual != "none"
+        if not has_perceptual and not weights.pixel:
             raise ConfigError(
                 "nothing rebuilds the image: no perceptual loss, and pixel has no weight",
                 "give --perceptual random or imagenet, or --set objective.weights.pixel=2",
@@ -46,19 +51,16 @@ class SRAEObjective(Objective):
 
     def turns(self) -> list[Turn]:
         """The autoencoder first: it leaves its codes for the critics, so the encoder runs once a step."""
-        latent_critics: list[nn.Module] = [self.content_critic]
-        if self.domain_critic is not None:
-            latent_critics.append(self.domain_critic)
+        latent_critics = [critic for critic in (self.content_critic, self.domain_critic) if critic is not None]
         turns = [
             Turn(
                 name="autoencoder", trains=(self.model,), loss=self.autoencoder_loss, weights=self.autoencoder_weights
             ),
         ]
-        turns += [
-            Turn(
-                name="latent_critics", trains=tuple(latent_critics), loss=self.latent_loss, weights=self.latent_weights
-            )
-        ] * self.config.critic_steps
+        if latent_critics:
+            trains = tuple(latent_critics)
+            turn = Turn(name="latent_critics", trains=trains, loss=self.latent_loss, weights=self.latent_weights)
+            turns += [turn] * self.config.critic_steps
         if self.image_critic is not None:
             critic = (self.image_critic,)
             turns += [
@@ -71,10 +73,11 @@ class SRAEObjective(Objective):
 
     def autoencoder_weights(self, step: int) -> dict[str, float]:
         """Weights at `step` of the terms that are on."""
-        names = ["perceptual", "pixel", "content_entropy", "kl", "content_contrast", *_IMAGE_SWAP_TERMS]
+        names = ["perceptual", "pixel", *_HIDING_TERMS, "kl", "content_contrast", *_IMAGE_SWAP_TERMS]
         weights = {name: getattr(self.config.weights, name) for name in names}
-        if self.config.entropy_ramp:
-            weights["content_entropy"] *= min(1.0, (step + 1) / self.config.entropy_ramp)
+        if self.config.hiding_ramp:
+            for name in _HIDING_TERMS:
+                weights[name] *= min(1.0, (step + 1) / self.config.hiding_ramp)
         if self.perceptual is None:
             weights["perceptual"] = 0.0
         if self.domain_critic is not None:
@@ -102,7 +105,12 @@ class SRAEObjective(Objective):
             features = features.detach()
             own, own_domain = encoder.content(features), encoder.domain(features)
             z = Codes(own.sample(context.generator), own_domain.sample(context.generator))
-        terms["content_entropy"] = self._negative_entropy(self.content_critic(z.content))
+        if self.content_critic is not None:
+            terms["content_entropy"] = self._negative_entropy(self.content_critic(z.content))
+        if self.ridge_critic is not None:
+            # Its size: what the ridge has not seen, it reads by chance on either side of 0.
+            terms["content_ridge"] = self.ridge_critic(z.content, batch.y).abs()
+            self.ridge_critic.remember(z.content, batch.y)
         if self.domain_critic is not None:
             terms["domain_stream"] = F.cross_entropy(self.domain_critic(z.domain), batch.y)
         terms["kl"] = domain.kl() + content.kl()
@@ -157,12 +165,14 @@ class SRAEObjective(Objective):
 
     def latent_weights(self, step: int) -> dict[str, float]:
         """Weights of the latent critics' terms; the same at every step."""
-        names = ["content_critic"] if self.domain_critic is None else ["content_critic", "domain_critic"]
-        return {name: getattr(self.config.weights, name) for name in names}
+        critics = {"content_critic": self.content_critic, "domain_critic": self.domain_critic}
+        return {name: getattr(self.config.weights, name) for name, critic in critics.items() if critic is not None}
 
     def latent_loss(self, batch: Batch, context: Context) -> dict[str, Tensor]:
         """L_q: the critics' cross-entropies on the sampled codes (3.3; both lack their minus in print)."""
-        terms = {"content_critic": F.cross_entropy(self.content_critic(context.left["content"]), batch.y)}
+        terms = {}
+        if self.content_critic is not None:
+            terms["content_critic"] = F.cross_entropy(self.content_critic(context.left["content"]), batch.y)
         if self.domain_critic is not None:
             terms["domain_critic"] = F.cross_entropy(self.domain_critic(context.left["domain"]), batch.y)
         return terms
