@@ -3,9 +3,12 @@
 import base64
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def render(template: str, **values: Any) -> str:
@@ -23,8 +26,19 @@ def render(template: str, **values: Any) -> str:
     return environment.get_template(template).render(**values)
 
 
+def inline_figure(figure: "Figure") -> str:
+    """An address that holds a figure of matplotlib's itself, as PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return _address("png", buffer)
+
+
 def inline(image: Image.Image, kind: str = "PNG") -> str:
     """An address that holds the image itself, as PNG or JPEG."""
     buffer = io.BytesIO()
     image.save(buffer, kind)
+    return _address(kind, buffer)
+
+
+def _address(kind: str, buffer: io.BytesIO) -> str:
     return f"data:image/{kind.lower()};base64," + base64.b64encode(buffer.getvalue()).decode()

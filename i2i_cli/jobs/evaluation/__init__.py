@@ -93,7 +93,7 @@ def evaluate(
         report(place, len(chosen))
         if name in plan and (section := plan[name]()).figures:
             sections.append(section)
-        elif name in _LACKING and (name == "retrieval" or name in only):
+        elif name in _LACKING and (name in plan or name in only):
             notes.append(f"{name} is left out: {_LACKING[name]}")
     report(len(chosen), len(chosen))
     counts = material.test.labels.bincount(minlength=len(material.domains)).tolist()

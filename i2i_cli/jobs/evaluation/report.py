@@ -1,21 +1,26 @@
-"""The figures as one self-contained page: tables, a sheet of translations, nothing fetched."""
+"""The figures as one self-contained page: tables, translations, a plot of the codes, nothing fetched."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from PIL import Image
 
 from i2i_cli.files import write_text
-from i2i_cli.jobs.evaluation.figure import Figure, Section
+from i2i_cli.jobs.codes import BY, evenly
+from i2i_cli.jobs.evaluation.figure import MEAN, Figure, Section
 from i2i_cli.jobs.evaluation.material import Material
 from i2i_cli.jobs.figures import translated_sheet
-from i2i_cli.jobs.pages import inline, render
+from i2i_cli.jobs.pages import inline, inline_figure, render
+from i2i_cli.jobs.plotting.embedding import MIN_IMAGES, panels_of
+from i2i_cli.jobs.plotting.scatter import drawn
 
 if TYPE_CHECKING:
     from i2i_cli.jobs.evaluation import Evaluation
 
 PER_DOMAIN = 6
+CODES_PER_DOMAIN = 250
 
 
 def save_report(path: Path, evaluation: "Evaluation", material: Material) -> None:
@@ -25,8 +30,23 @@ def save_report(path: Path, evaluation: "Evaluation", material: Material) -> Non
         evaluation=evaluation,
         tables=[(section, _table(section)) for section in evaluation.sections],
         sheet=None if material.test_pictures is None else inline(_sheet(material)),
+        codes=_codes(material),
+        mean=MEAN,
     )
     write_text(path, page)
+
+
+def _codes(material: Material) -> str | None:
+    """t-SNE of the held-out codes, as `i2i plot` draws them; None of too few."""
+    test = material.test
+    of_domain = (np.flatnonzero(test.labels.numpy() == label) for label in range(len(material.domains)))
+    rows = np.concatenate([evenly(found, CODES_PER_DOMAIN) for found in of_domain])
+    if len(rows) < MIN_IMAGES:
+        return None
+    content, domain = (code[rows].cpu().numpy() for code in (test.content, test.domain))
+    labels = np.array(material.domains)[test.labels[rows].numpy()]
+    kinds = BY if material.translator.model.splits_codes else ("domain",)
+    return inline_figure(drawn(panels_of(content, domain, labels, "tsne", 0, kinds), labels.tolist()))
 
 
 def _table(section: Section) -> dict[str, Any]:

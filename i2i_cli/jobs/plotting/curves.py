@@ -10,7 +10,7 @@ from PIL import Image
 
 from i2i_cli.errors import DataError
 from i2i_cli.files import check_written_as, write_text, written_whole
-from i2i_cli.jobs.pages import inline, render
+from i2i_cli.jobs.pages import inline, inline_figure, render
 from i2i_cli.jobs.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -120,11 +120,9 @@ def _page(run: Path, lines: list[dict[str, Any]]) -> str:
 
     pictures = []
     for title, group in _groups(lines).items():
-        figure, buffer = Figure(figsize=(7, 5), layout="constrained"), io.BytesIO()
+        figure = Figure(figsize=(7, 5), layout="constrained")
         _draw(figure.subplots(), title, group)
-        figure.savefig(buffer, format="png", dpi=120)
-        with Image.open(buffer) as image:
-            pictures.append((title, inline(image)))
+        pictures.append((title, inline_figure(figure)))
     sheets = sorted((run / "samples").glob("step-*.png"))
     samples = []
     for place in np.linspace(0, len(sheets) - 1, min(MAX_SAMPLES, len(sheets))).round().astype(int).tolist():

@@ -1,5 +1,6 @@
 """Codes in two dimensions: content, domain and both (SRAE figures 6 and 8)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,11 +75,26 @@ def embed(gallery: Gallery, method: str = "tsne", *, limit: int = 500, seed: int
     if len(rows) < MIN_IMAGES:
         raise DataError(f"{gallery.facts.root} has {len(rows)} images; a plot takes {MIN_IMAGES} or more")
     content, domain = (np.asarray(code[rows]) for code in (gallery.content, gallery.domain))
-    labels, panels = names[rows], []
-    for by in BY:
+    labels = names[rows]
+    return Embedding(
+        gallery, tuple(rows.tolist()), tuple(labels.tolist()), panels_of(content, domain, labels, method, seed), method
+    )
+
+
+def panels_of(
+    content: NDArray[np.floating],
+    domain: NDArray[np.floating],
+    labels: NDArray[np.str_],
+    method: str,
+    seed: int,
+    kinds: Sequence[str] = BY,
+) -> tuple[Panel, ...]:
+    """Flat codes (n, f) and (n, j) with labels (n,), in two dimensions by each of `kinds`."""
+    panels = []
+    for by in kinds:
         units = _components(features(by, content, domain, torch.device("cpu")).numpy())
         panels.append(Panel(by, _flat(units, method, seed), _silhouette(units, labels, seed)))
-    return Embedding(gallery, tuple(rows.tolist()), tuple(labels.tolist()), tuple(panels), method)
+    return tuple(panels)
 
 
 def _components(units: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """An embedding as a picture, as a page whose points show their images, or as numbers."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from i2i_cli.jobs.publishing import data_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SUFFIXES = (".png", ".html", ".csv")
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#7f7f7f", "#8c564b")
@@ -48,27 +50,34 @@ def _title(panel: Panel) -> str:
     return name if panel.silhouette is None else f"{name} (silhouette {panel.silhouette:.2f})"
 
 
-def _colour(embedding: Embedding, label: str) -> str:
-    return COLOURS[embedding.names.index(label) % len(COLOURS)]
+def _colour(names: Sequence[str], label: str) -> str:
+    return COLOURS[names.index(label) % len(COLOURS)]
 
 
-def _save_png(path: Path, embedding: Embedding, thumbnails: bool) -> None:
+def drawn(panels: Sequence[Panel], labels: Sequence[str]) -> "Figure":
+    """A figure with a scatter plot a panel, coloured by label."""
     # Late: matplotlib; its object interface, so that no window system is looked for.
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5 * len(embedding.panels), 5.4), layout="constrained")
-    labels = np.array(embedding.labels)
-    for axes, panel in zip(figure.subplots(1, len(embedding.panels)), embedding.panels, strict=True):
-        for name in embedding.names:
-            chosen = labels == name
-            axes.scatter(*panel.points[chosen].T, s=9, alpha=0.7, linewidths=0, color=_colour(embedding, name),
+    figure = Figure(figsize=(5 * len(panels), 5.4), layout="constrained")
+    names, own = sorted(set(labels)), np.array(labels)
+    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for name in names:
+            chosen = own == name
+            axes.scatter(*panel.points[chosen].T, s=9, alpha=0.7, linewidths=0, color=_colour(names, name),
                          label=f"{name or 'no label'} ({int(chosen.sum())})")  # fmt: skip
         axes.set(title=_title(panel), xticks=[], yticks=[])
         axes.spines[:].set_color("#cccccc")
-        if thumbnails:
+    handles, known = axes.get_legend_handles_labels()
+    figure.legend(handles, known, loc="outside lower center", ncols=min(4, len(known)), frameon=False, markerscale=2)
+    return figure
+
+
+def _save_png(path: Path, embedding: Embedding, thumbnails: bool) -> None:
+    figure = drawn(embedding.panels, embedding.labels)
+    if thumbnails:
+        for axes, panel in zip(figure.axes, embedding.panels, strict=True):
             _put_thumbnails(axes, embedding, panel)
-    handles, names = axes.get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=min(4, len(names)), frameon=False, markerscale=2)
     with written_whole(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
 
@@ -81,7 +90,7 @@ def _put_thumbnails(axes: "Axes", embedding: Embedding, panel: Panel) -> None:
         square = _square(embedding, place, 24)
         if square is None:
             continue
-        edge = {"edgecolor": _colour(embedding, embedding.labels[place]), "linewidth": 1.2}
+        edge = {"edgecolor": _colour(embedding.names, embedding.labels[place]), "linewidth": 1.2}
         box = AnnotationBbox(OffsetImage(square, zoom=0.8), tuple(panel.points[place]), pad=0.08, bboxprops=edge)
         axes.add_artist(box)
 
@@ -104,8 +113,8 @@ def _save_html(path: Path, embedding: Embedding, thumbnails: bool) -> None:
         root=data_name(embedding.gallery.facts.root),
         method={"tsne": "t-SNE", "pca": "principal components"}[embedding.method],
         panels=panels,
-        legend=[(name or "no label", _colour(embedding, name)) for name in embedding.names],
-        colours=[_colour(embedding, label) for label in embedding.labels],
+        legend=[(name or "no label", _colour(embedding.names, name)) for name in embedding.names],
+        colours=[_colour(embedding.names, label) for label in embedding.labels],
         paths=[readable(embedding.gallery.paths[row]) for row in embedding.rows],
         images=["" if square is None else inline(Image.fromarray(square), "JPEG") for square in squares],
     )
