@@ -39,6 +39,9 @@ class NetworksConfig:
         standardise_input: take every image's own mean and contrast out before the encoder: for one
             kind of image from several devices. What is rebuilt then has an average brightness.
         standardise_content: take every channel's mean and variance over the a x b grid out of mu_c.
+        modulate: let the domain code scale and shift every block of the decoder.
+            Differs from the paper, which gives Z_d to the first alone: what differs between the
+            images of one domain then has a shorter way than through the content code.
         content_noise: fixed sigma_c of the content code's noise; 0 lets the encoder give sigma_c.
             Differs from the paper, like `standardise_content`: the decoder then cannot lean on the
             little that leaks of the domain.
@@ -53,6 +56,7 @@ class NetworksConfig:
     domain_channels: int = 16
     standardise_input: bool = False
     standardise_content: bool = True
+    modulate: bool = True
     content_noise: float = 0.7
 
     def __post_init__(self) -> None:
@@ -167,6 +171,21 @@ def _sigma(log_variance: Tensor) -> Tensor:
     return torch.exp(0.5 * log_variance.clamp(-12, 6))
 
 
+class Modulated(nn.Module):
+    """A block whose output the domain code scales and shifts, channel by channel (FiLM, arXiv 1709.07871)."""
+
+    def __init__(self, block: nn.Module, channels: int, domain_channels: int) -> None:
+        super().__init__()
+        self.block = block
+        self.modulation = nn.Linear(domain_channels, 2 * channels)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, x: Tensor, domain: Tensor) -> Tensor:
+        scale, shift = self.modulation(domain)[:, :, None, None].chunk(2, dim=1)
+        return self.block(x) * (1 + scale) + shift
+
+
 class Decoder(nn.Module):
     """g: the content code with the domain code beside it at every place, to an image (figure 2b)."""
 
@@ -174,18 +193,26 @@ class Decoder(nn.Module):
         super().__init__()
         widths = config.stage_widths(image_size)[::-1]
         outputs = [*widths[1:], max(widths[-1] // 2, 8)]
+        channels = [widths[0]] * (1 + config.num_blocks) + outputs
         ups = [UpBlock(i, o) for i, o in zip(widths, outputs, strict=True)]
-        self.layers = nn.Sequential(
+        blocks: list[nn.Module] = [
             ConvBlock(config.content_channels + config.domain_channels, widths[0]),
             *(ResidualBlock(widths[0]) for _ in range(config.num_blocks)),
             *ups,
-            nn.Conv2d(outputs[-1], 3, 5, padding=2),
-        )
+        ]
+        if config.modulate:
+            sized = zip(blocks, channels, strict=True)
+            blocks = [Modulated(block, count, config.domain_channels) for block, count in sized]
+        self.blocks = nn.ModuleList(blocks)
+        self.image = nn.Conv2d(outputs[-1], 3, 5, padding=2)
 
     def forward(self, content: Tensor, domain: Tensor) -> Tensor:
         """Images (B, 3, H, W) from content (B, k, a, b) and domain (B, j)."""
         expanded = domain[:, :, None, None].expand(-1, -1, *content.shape[2:])
-        return self.layers(torch.cat([content, expanded], dim=1)).float().tanh()
+        x = torch.cat([content, expanded], dim=1)
+        for block in self.blocks:
+            x = block(x, domain) if isinstance(block, Modulated) else block(x)
+        return self.image(x).float().tanh()
 
 
 class SRAE(TranslationModel):
