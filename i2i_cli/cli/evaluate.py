@@ -19,6 +19,7 @@ EXAMPLES = """Examples:
   i2i evaluate DATA -w faces -o report.html              and as a page with pictures
   i2i evaluate DATA --only leak --only retrieval --json
   i2i evaluate PACS --same '^[a-z]+'                     names that begin alike show the same thing
+  i2i evaluate FACES --attributes attributes.csv         glasses, smiles: kept or lost on the way
   i2i evaluate codes.safetensors                         an index of DATA: what codes alone can tell
 """
 
@@ -69,8 +70,8 @@ def evaluate(
     """Measure a model on images that it was not trained on.
 
     Reconstruction, what the content code still tells of the domain, translations of every ordered
-    pair, realism and variety, retrieval and classification: each figure with a 95 % interval, its
-    number of images, and what it is to be held against.
+    pair, the attributes that they keep, realism and variety, retrieval and classification: each
+    figure with a 95 % interval, its number of images, and what it is to be held against.
     """
     if out is not None:
         _check_report(out, force)

@@ -181,6 +181,18 @@ def test_the_ridge_critic_keeps_the_latest_codes() -> None:
     assert bool((ridge.codes == 1).all())
 
 
+def test_the_ridge_critic_goes_on_from_its_state_and_spreads_what_is_no_number() -> None:
+    first, second = RidgeCritic(256, 2, 512), RidgeCritic(256, 2, 512)
+    first.remember(*two_domains(1.0, 1))
+    second.remember(*two_domains(0.0, 2))
+    second.remember(*two_domains(0.0, 3))
+    second.load_state_dict(first.state_dict())
+    asked = two_domains(1.0, 9)
+    assert float(first(*asked)) == float(second(*asked)) != 0
+    first.remember(torch.full((4, 4, 8, 8), float("nan")), torch.tensor([0, 1, 0, 1]))
+    assert not bool(torch.isfinite(first(*asked)))
+
+
 def test_a_step_against_the_ridge_hides_the_domain_from_it() -> None:
     ridge = RidgeCritic(256, 2, 512)
     ridge.remember(*two_domains(1.0, 1))

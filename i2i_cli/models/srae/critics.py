@@ -48,6 +48,8 @@ class RidgeCritic(nn.Module):
         self.register_buffer("codes", torch.zeros(capacity, num_inputs))
         self.register_buffer("labels", torch.zeros(capacity, dtype=torch.int64))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+        self._known: int | None = None  # `count` without waiting for the device; None: to be read
+        self.register_load_state_dict_post_hook(_forget_count)
 
     @torch.no_grad()
     def remember(self, codes: Tensor, y: Tensor) -> None:
@@ -57,7 +59,13 @@ class RidgeCritic(nn.Module):
         places = (self.count + torch.arange(len(y), device=y.device)) % capacity
         self.codes[places] = codes.flatten(1).float()
         self.labels[places] = y
+        self._known = min(self._num_known() + len(y), capacity)
         self.count += len(y)
+
+    def _num_known(self) -> int:
+        if self._known is None:
+            self._known = min(int(self.count), len(self.codes))
+        return self._known
 
     def forward(self, codes: Tensor, y: Tensor) -> Tensor:
         """How well the domain is read from `codes` (B, k, a, b): 1 where it always is, 0 where it cannot be.
@@ -65,7 +73,7 @@ class RidgeCritic(nn.Module):
         The mean over images of the regression's value for their own domain, so a batch that the
         regression has not seen is scored; 0 while too few codes are remembered.
         """
-        known = int(self.count.clamp_max(len(self.codes)))
+        known = self._num_known()
         if known < 4 * self.num_domains:
             return codes.new_zeros((), dtype=torch.float32)
         with torch.autocast(codes.device.type, enabled=False):
@@ -75,7 +83,9 @@ class RidgeCritic(nn.Module):
             with torch.no_grad():
                 system = self._kernel(seen, seen)
                 system.diagonal().add_(self.RIDGE)
-                weights = torch.linalg.solve(system, self._targets(self.labels[:known]))
+                # Of codes that are no numbers no number comes out, which the loop then reports.
+                factor, _ = torch.linalg.cholesky_ex(system)
+                weights = torch.cholesky_solve(self._targets(self.labels[:known]), factor)
             values = self._kernel(asked, seen) @ weights
             own = (values * self._targets(y)).sum(1)
             return own.mean() * self.num_domains / (self.num_domains - 1)
@@ -85,6 +95,10 @@ class RidgeCritic(nn.Module):
 
     def _targets(self, y: Tensor) -> Tensor:
         return F.one_hot(y, self.num_domains).float() - 1 / self.num_domains
+
+
+def _forget_count(critic: RidgeCritic, _: object) -> None:
+    critic._known = None
 
 
 class DomainCritic(nn.Sequential):
