@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow bench lint clean
+.PHONY: demo test test-slow bench lint manifest clean
 
 demo: $(READY)
 	$(BIN)/i2i demo
@@ -18,6 +18,9 @@ test-slow: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/startup.py demo/run
 	$(BIN)/python benchmarks/neighbours.py
+
+manifest: $(READY)
+	$(BIN)/python -c "from i2i_cli.jobs.packing import write_manifest; write_manifest()"
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import Dataset, open_dataset
 from i2i_cli.engine.checkpoint import save_tensors
+from i2i_cli.jobs.packing import FEATURES
 from i2i_cli.jobs.publishing import data_name
 from i2i_cli.models.features import NUM_FEATURES, SIDE, FeatureNetwork
 
@@ -183,7 +184,7 @@ def main() -> None:
     halves = {
         name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in network.state_dict().items()
     }
-    save_tensors(chosen.out, halves, {"i2i-features": json.dumps(facts, sort_keys=True)})
+    save_tensors(chosen.out, halves, {FEATURES: json.dumps(facts, sort_keys=True)})
     print(json.dumps(facts), f"\n{chosen.out}: {chosen.out.stat().st_size / 2**20:.2f} MiB")
 
 

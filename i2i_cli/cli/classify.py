@@ -6,6 +6,7 @@ import typer
 
 from i2i_cli.cli.app import app
 from i2i_cli.cli.options import (
+    CropOpt,
     DeviceOpt,
     FileListOpt,
     FromOpt,
@@ -38,6 +39,7 @@ def classify(
     recursive: RecursiveOpt = False,
     file_list: FileListOpt = None,
     nul: NulOpt = False,
+    crop: CropOpt = None,
     weights: WeightsOpt = None,
     device: DeviceOpt = "auto",
     as_json: JsonOpt = False,
@@ -49,7 +51,7 @@ def classify(
     # Late: torch.
     from i2i_cli.jobs.classification import classify_files
 
-    sources = sources_of(images, recursive, file_list, nul)
+    sources = sources_of(images, recursive, file_list, nul, crop)
     translator = open_translator(weights, device)
     num_failed = 0
     for found in classify_files(translator, sources, labels, own, read_stdin):

@@ -8,6 +8,7 @@ import typer
 
 from i2i_cli.cli.app import app
 from i2i_cli.cli.options import (
+    CropOpt,
     DeviceOpt,
     FileListOpt,
     ForceOpt,
@@ -72,6 +73,7 @@ def neighbours(
     recursive: RecursiveOpt = False,
     file_list: FileListOpt = None,
     nul: NulOpt = False,
+    crop: CropOpt = None,
     weights: WeightsOpt = None,
     device: DeviceOpt = "auto",
     as_json: JsonOpt = False,
@@ -92,7 +94,7 @@ def neighbours(
         check_picture(sheet)
     if by not in BY:
         raise ConfigError(f"--by {by!r} is no code", f"use {', '.join(BY)}")
-    sources = sources_of(images, recursive, file_list, nul)
+    sources = sources_of(images, recursive, file_list, nul, crop)
     translator = open_translator(weights, device)
     if own is not None:
         translator.label_of(own)

@@ -52,6 +52,10 @@ NulOpt = Annotated[
     bool, typer.Option("-0", "--null", help="The paths in --from-file end with NUL, as of find -print0.")
 ]
 DeviceOpt = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
+CropOpt = Annotated[
+    str | None,
+    typer.Option("--crop", metavar="X,Y,W,H", help="Take only this part of each image, pixels.", show_default=False),
+]
 FromOpt = Annotated[
     str | None,
     typer.Option(
@@ -67,14 +71,16 @@ JsonOpt = Annotated[bool, typer.Option("--json", help="One JSON object a line on
 ForceOpt = Annotated[bool, typer.Option("--force", help="Overwrite outputs that are there.")]
 
 
-def sources_of(images: list[Path] | None, recursive: bool, file_list: Path | None, nul: bool) -> "list[Source]":
-    """The images that a command line names.
+def sources_of(
+    images: list[Path] | None, recursive: bool, file_list: Path | None, nul: bool, crop: str | None = None
+) -> "list[Source]":
+    """The images that a command line names, or the part `crop` of each.
 
     Raises:
-        ConfigError: none at all, or stdin asked for twice.
+        ConfigError: none at all, stdin asked for twice, or a crop that is none.
         DataError: the list cannot be read.
     """
-    from i2i_cli.jobs.sources import STREAM, find_sources, listed_paths
+    from i2i_cli.jobs.sources import STREAM, find_sources, listed_paths, parse_crop
 
     paths = list(images or [])
     if file_list is not None:
@@ -87,13 +93,13 @@ def sources_of(images: list[Path] | None, recursive: bool, file_list: Path | Non
         raise ConfigError("stdin can be one thing only", "give one - on the command line")
     if not paths:
         raise ConfigError("no images given", "name some, or give - or --from-file -")
-    return find_sources(paths, recursive)
+    return find_sources(paths, recursive, None if crop is None else parse_crop(crop))
 
 
 def open_translator(weights: str | None, device: str) -> "Translator":
     """The model meant by `-w`, named in one line on stderr."""
     # Late: torch.
-    from i2i_cli.jobs.publishing import describe
+    from i2i_cli.jobs.model_card import describe
     from i2i_cli.jobs.translation import load
 
     translator = load(weights, device)

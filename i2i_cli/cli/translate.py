@@ -7,6 +7,7 @@ import typer
 
 from i2i_cli.cli.app import app
 from i2i_cli.cli.options import (
+    CropOpt,
     DeviceOpt,
     FileListOpt,
     ForceOpt,
@@ -32,6 +33,7 @@ EXAMPLES = """Examples:
 \b
   i2i translate img.png --to anime                     writes img-anime.png beside it
   i2i translate photos/ -r --to anime -o out/          a folder, mirrored below out/
+  i2i translate photo.jpg --crop 820,340,600,600 --to anime   the face in a photo, as a result of its own
   i2i translate img.png --to anime --samples 5         img-anime-1.png ... img-anime-5.png
   i2i translate img.png --like drawing.png -o new.png  in the domain that an image shows
   i2i translate bag.png --from sketch_bag --to photo_bag --like shoe.png   a dual model
@@ -70,6 +72,7 @@ def translate(
     recursive: RecursiveOpt = False,
     file_list: FileListOpt = None,
     nul: NulOpt = False,
+    crop: CropOpt = None,
     size: Annotated[
         str, typer.Option("--size", help="input: back to the input's size; model: the model's own.")
     ] = "input",
@@ -93,7 +96,7 @@ def translate(
     from i2i_cli.jobs.outputs import plan_outputs
     from i2i_cli.jobs.sources import STREAM
 
-    sources = sources_of(images, recursive, file_list, nul)
+    sources = sources_of(images, recursive, file_list, nul, crop)
     translator = open_translator(weights, device)
     for domain in [*(to or []), *([own] if own is not None else [])]:
         translator.label_of(domain)

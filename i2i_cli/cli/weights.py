@@ -1,12 +1,13 @@
-"""`i2i weights list | show | check`"""
+"""`i2i weights list | show | check | pack`"""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from i2i_cli.cli.app import app
-from i2i_cli.cli.options import JsonOpt, complete_weights
+from i2i_cli.cli.options import ForceOpt, JsonOpt, complete_weights
 from i2i_cli.cli.report import print_error, print_result, print_table, say
 from i2i_cli.errors import I2IError
 
@@ -16,9 +17,10 @@ EXAMPLES = """Examples:
   i2i weights list               the runs under ./runs and the shipped models
   i2i weights show runs/faces    the model card
   i2i weights check              load every one of them whole
+  i2i weights pack runs/faces -o faces.safetensors   half the size, to pass on
 """
 
-weights_app = typer.Typer(no_args_is_help=True, help="List, show and check trained weights.", epilog=EXAMPLES)
+weights_app = typer.Typer(no_args_is_help=True, help="List, show, check and pack trained weights.", epilog=EXAMPLES)
 app.add_typer(weights_app, name="weights")
 
 NameArg = Annotated[
@@ -58,7 +60,7 @@ def list_(as_json: JsonOpt = False) -> None:
 @weights_app.command()
 def show(name: NameArg = None, as_json: JsonOpt = False) -> None:
     """The model card of weights; without NAME, of those that the commands would use."""
-    from i2i_cli.jobs.publishing import open_card
+    from i2i_cli.jobs.model_card import open_card
 
     path, header, card = open_card(name)
     print_result({"path": str(path)} | asdict(header), card, as_json)
@@ -84,3 +86,19 @@ def check(name: NameArg = None) -> None:
             print_error(error)
     if failures:
         raise typer.Exit(1)
+
+
+@weights_app.command()
+def pack(
+    name: Annotated[
+        str, typer.Argument(help="A run folder, a file or a name.", autocompletion=complete_weights, show_default=False)
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write.", show_default=False)],
+    force: ForceOpt = False,
+) -> None:
+    """Write weights at half their size (float16), to pass them on."""
+    from i2i_cli.jobs.packing import pack as pack_weights
+    from i2i_cli.jobs.publishing import find_weights
+
+    pack_weights(find_weights(name), out, force)
+    print_result({}, str(out), False)

@@ -15,6 +15,7 @@ class DataConfig:
 
     Args:
         root: the folder of domains; "" is the built-in sample set.
+        terms: under which terms they may be used; the weights and their card say so.
         image_size: side of the model's square, pixels.
         pairs: "auto" scores against images of the same pair key; "none" says the keys mean nothing.
         flip: mirror half of the training images. Off unless asked for: it ruins letters and x-rays.
@@ -26,6 +27,7 @@ class DataConfig:
     """
 
     root: str = ""
+    terms: str = ""
     image_size: int = 64
     pairs: str = "auto"
     flip: bool = False

@@ -1,12 +1,40 @@
-"""Any image into the model's square and back: fit inside, reflect the borders, cut them off again."""
+"""Any image, or a part of it, into the model's square and back: fit inside, reflect the borders, cut them off again."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from i2i_cli.data.images import Picture
+from i2i_cli.errors import DataError
+
+
+class Crop(NamedTuple):
+    """A part of an upright image: its top left corner and its size, pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def of(self, picture: Picture, name: str) -> Picture:
+        """That part of `picture`, which was decoded at full size.
+
+        Raises:
+            DataError: it reaches beyond the image called `name`.
+        """
+        right, bottom = self.left + self.width, self.top + self.height
+        width, height = picture.size
+        if right > width or bottom > height:
+            raise DataError(
+                f"{name} is {width}x{height}: the crop {','.join(map(str, self))} reaches beyond it",
+                "give --crop X,Y,W,H in pixels of the upright image",
+            )
+        box = (self.left, self.top, right, bottom)
+        alpha = None if picture.alpha is None else picture.alpha.crop(box)
+        return picture._replace(rgb=picture.rgb.crop(box), size=(self.width, self.height), alpha=alpha)
 
 
 @dataclass(frozen=True, kw_only=True)

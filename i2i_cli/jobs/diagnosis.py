@@ -9,7 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import i2i_cli
-from i2i_cli.jobs.publishing import RUNS, list_weights, shipped_folder
+from i2i_cli.bundled import bundled_folder
+from i2i_cli.jobs.publishing import RUNS, list_weights
 
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "typer", "rich", "matplotlib", "platformdirs")
 
@@ -34,7 +35,7 @@ def diagnose() -> list[Finding]:
         ("VGG-16 weights", _vgg),
         ("cache folder", _cache),
         ("runs folder", lambda: _writable(RUNS.absolute())),
-        ("weights", lambda: f"{len(list_weights())} found; shipped ones lie in {shipped_folder()}"),
+        ("weights", lambda: f"{len(list_weights())} found; shipped ones lie in {bundled_folder()}"),
     ]
     return [_finding(name, check) for name, check in checks]
 

@@ -1,21 +1,23 @@
-"""Weights as things with names: finding, listing, checking and describing them. No torch at import."""
+"""Weights as things with names: finding, listing and checking them. No torch at import."""
 
 import hashlib
 import json
 import os
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import i2i_cli
+from i2i_cli.bundled import bundled_folder
 from i2i_cli.config import nearest
 from i2i_cli.engine.header import Header, read_header
 from i2i_cli.errors import I2IError, WeightsError
 
 RUNS = Path("runs")
 ENVIRONMENT = "I2I_WEIGHTS"
+MANIFEST = "MANIFEST.json"
+DEFAULT = "faces"
+"""The shipped model that is meant where none is named and the user has no run."""
+
 MODEL = "model.safetensors"
 GALLERY = "gallery.safetensors"
 
@@ -62,9 +64,9 @@ def _default() -> Path:
     finished = [entry.path for entry in runs if entry.header and entry.header.finished]
     if finished:
         return max(finished, key=lambda path: path.stat().st_mtime_ns)
-    shipped = list(_shipped())
+    shipped = {entry.name: entry.path for entry in _shipped()}
     if shipped:
-        return shipped[0].path
+        return shipped.get(DEFAULT, next(iter(shipped.values())))
     if runs:
         raise WeightsError("no run under ./runs is finished yet", f"name one to use it as it is: -w {runs[0].name}")
     raise WeightsError(
@@ -98,15 +100,8 @@ def _runs() -> list[WeightsEntry]:
     return [_entry(path.parent.name, path, shipped=False) for path in found]
 
 
-def shipped_folder() -> Path:
-    """Where the shipped models lie: inside the installed package, or in the checkout beside it."""
-    package = Path(i2i_cli.__file__).parent
-    inside = package / "weights"
-    return inside if inside.is_dir() else package.parent / "weights"
-
-
 def _shipped() -> Iterator[WeightsEntry]:
-    manifest = shipped_folder() / "MANIFEST.json"
+    manifest = bundled_folder() / MANIFEST
     if manifest.is_file():
         for entry in json.loads(manifest.read_text(encoding="utf-8"))["weights"]:
             path = manifest.parent / f"{entry['name']}.safetensors"
@@ -149,83 +144,6 @@ def check_weights(path: Path, sha256: str = "") -> None:
         )
 
 
-def open_card(name: str | None) -> tuple[Path, Header, str]:
-    """The weights meant by `name`: their path, their header and their card."""
-    path = find_weights(name)
-    header = read_header(path)
-    return path, header, model_card(path, header)
-
-
 def known_sha256(path: Path) -> str:
     """The hash that the manifest of the shipped models gives for `path`; "" for others."""
     return next((entry.sha256 for entry in _shipped() if entry.path.resolve() == path.resolve()), "")
-
-
-def describe(header: Header) -> str:
-    """One line: family, size, domains, step."""
-    domains = ", ".join(header.domains)
-    state = "" if header.finished else ", not finished"
-    return f"{header.family}, {header.image_size} px, {domains}, step {header.step}{state}"
-
-
-def model_card(path: Path, header: Header) -> str:
-    """The Markdown card of the weights at `path`: what they are, their figures, how to use them."""
-    images = header.trained_on.get("images", {})
-    # A family with roles takes its inputs together; others take any two domains.
-    ends = (header.domains[0], header.domains[-1])
-    together: Sequence[str] = header.config.get("networks", {}).get("inputs") or ends
-    first, last = together if len(together) == 2 else ends
-    is_run = path.name == MODEL
-    name = path.parent.name if is_run else path.stem
-    weights = shlex.quote(str(path.parent if is_run else path))
-    lines = [
-        f"# {name}",
-        "",
-        f"Family `{header.family}`, {header.image_size} x {header.image_size} pixels, "
-        f"{'finished' if header.finished else 'saved on the way'} at step {header.step}, trained on "
-        f"{header.trained_on.get('data', 'unknown data')}; perceptual loss: {header.perceptual}.",
-        "",
-        "| domain | training images |",
-        "|---|---|",
-        *(f"| {domain} | {images.get(domain, '?')} |" for domain in header.domains),
-        "",
-        "    i2i translate IMAGE --to " + last + f" -w {weights}",
-        f"    i2i swap-domain {first.upper()}.png {last.upper()}.png -w {weights}",
-        *([f"    i2i train --resume {weights} --steps {2 * header.step}"] if is_run else []),
-        "",
-        *_figures_table(header.figures),
-        *_classifiers_table(header.classifiers),
-        "`samples/latest.png`: held-out inputs, their reconstructions, and each in every domain.",
-        "Every setting is in `config.toml`, every loss in `journal.jsonl`. The terms of the training images",
-        "are not known to this card: check them before you pass the weights on.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _figures_table(figures: dict[str, Any]) -> list[str]:
-    if not figures:
-        return []
-    rows = [("reconstruction, mean absolute error in [-1, 1]", figures["reconstruction_l1"])]
-    rows += [(f"{pair}, taken for the target", share) for pair, share in figures["judged"].items()]
-    rows += [
-        ("the judging classifier on real images", figures["judge_accuracy"]),
-        ("domain read from content codes by a fresh probe", figures["leak_means"]),
-        ("the same with the training's noise", figures["leak_noisy"]),
-    ]
-    lines = [f"| {name} | {value:.3f} |" for name, value in rows if value is not None]
-    return ["| held-out figure | |", "|---|---|", *lines, ""]
-
-
-def _classifiers_table(classifiers: dict[str, dict[str, Any]]) -> list[str]:
-    if not classifiers:
-        return []
-    lines = [
-        "| latent classifier | classes | images held out | accuracy | balanced | AUC |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, facts in sorted(classifiers.items()):
-        found = facts.get("held_out") or {}
-        values = [found.get(key) for key in ("accuracy", "balanced_accuracy", "auc")]
-        figures = ["" if value is None else f"{value:.3f}" for value in values]
-        lines.append(f"| {name} | {', '.join(facts['classes'])} | {found.get('count', 0)} | {' | '.join(figures)} |")
-    return [*lines, ""]

@@ -14,7 +14,8 @@ from i2i_cli.engine.header import Header, read_header, read_metadata
 from i2i_cli.engine.journal import Journal
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.files import write_text
-from i2i_cli.jobs.publishing import GALLERY, MODEL, model_card
+from i2i_cli.jobs.model_card import model_card
+from i2i_cli.jobs.publishing import GALLERY, MODEL
 from i2i_cli.jobs.run_config import RunConfig, from_tables
 
 _STATE_KEY = "i2i-state"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2i_cli.data.domains import find_images
-from i2i_cli.data.geometry import Frame, fit
+from i2i_cli.data.geometry import Crop, Frame, fit
 from i2i_cli.data.images import SUFFIXES, read_image
 from i2i_cli.errors import ConfigError, DataError, I2IError
 
@@ -24,10 +24,11 @@ BATCH = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """An image to read: its path (or `STREAM`) and the folder it was found through, if any."""
+    """An image to read: its path (or `STREAM`), the folder it was found through, if any, and the part that is meant."""
 
     path: Path
     below: Path | None = None
+    crop: Crop | None = None
 
 
 class Loaded(NamedTuple):
@@ -46,8 +47,21 @@ class Failure(NamedTuple):
     error: I2IError
 
 
-def find_sources(paths: Sequence[Path], recursive: bool) -> list[Source]:
-    """The images that `paths` (files, folders, `-`) stand for.
+def parse_crop(text: str) -> Crop:
+    """`"X,Y,W,H"` as a crop.
+
+    Raises:
+        ConfigError: not four whole numbers, or an empty part.
+    """
+    parts = text.split(",")
+    numbers = [int(part) for part in parts if part.strip().isascii() and part.strip().isdigit()]
+    if not len(parts) == len(numbers) == 4 or 0 in numbers[2:]:
+        raise ConfigError(f"--crop {text!r} is no part of an image", "give X,Y,W,H: left, top, width, height in pixels")
+    return Crop(*numbers)
+
+
+def find_sources(paths: Sequence[Path], recursive: bool, crop: Crop | None = None) -> list[Source]:
+    """The images that `paths` (files, folders, `-`) stand for; `crop`: that part of each.
 
     Raises:
         ConfigError: a folder without `recursive`, unless it is called like an image.
@@ -57,11 +71,11 @@ def find_sources(paths: Sequence[Path], recursive: bool) -> list[Source]:
     for path in paths:
         is_odd_image = not recursive and path.suffix.lower() in SUFFIXES  # one bad name of a glob stops no other
         if path == STREAM or is_odd_image or not _is_folder(path):
-            sources.append(Source(path=path))
+            sources.append(Source(path=path, crop=crop))
         elif not recursive:
             raise ConfigError(f"{path} is a folder", "add -r to take all images in it")
         elif found := find_images(path):
-            sources += [Source(path=image, below=path) for image in found]
+            sources += [Source(path=image, below=path, crop=crop) for image in found]
         else:
             raise DataError(f"{path} has no images in it")
     return sources
@@ -86,7 +100,10 @@ def load_source(source: Source, side: int, read_stdin: Callable[[], bytes] = byt
         read_stdin: gives the bytes behind a source that is `STREAM`.
     """
     try:
-        picture = read_image(read_stdin() if source.path == STREAM else source.path, 2 * side)
+        max_side = 2 * side if source.crop is None else None  # a crop is counted in the file's own pixels
+        picture = read_image(read_stdin() if source.path == STREAM else source.path, max_side)
+        if source.crop is not None:
+            picture = source.crop.of(picture, "stdin" if source.path == STREAM else str(source.path))
         return Loaded(source, *fit(picture, side), picture.note)
     except I2IError as error:
         return Failure(source, error)

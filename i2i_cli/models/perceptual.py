@@ -1,4 +1,4 @@
-"""The perceptual loss on VGG-16 features (SRAE 3.3, figure 3). The only importer of torchvision.models."""
+"""The perceptual loss on fixed features (SRAE 3.3, figure 3). The only importer of torchvision.models."""
 
 from pathlib import Path
 from urllib.parse import urlparse
@@ -11,12 +11,13 @@ from torchvision.models import VGG16_Weights
 from torchvision.models.vgg import cfgs, make_layers
 
 from i2i_cli.errors import ConfigError, WeightsError
+from i2i_cli.models.backbone import load_backbone
 
 DOWNLOAD = "528 MB"
 LAYERS = {"relu1_2": 3, "relu2_2": 8, "relu3_3": 15, "relu4_3": 22, "relu5_3": 29}
 """Names of the usual VGG-16 feature layers -> their place in torchvision's `features`."""
 
-_CHOICES = ("auto", "imagenet", "random", "none")
+_CHOICES = ("auto", "imagenet", "bundled", "random", "none")
 
 
 def resolve_choice(choice: str, has_pixel_loss: bool) -> str:
@@ -44,11 +45,11 @@ def is_cached() -> bool:
 
 
 class PerceptualLoss(nn.Module):
-    """Distance between the VGG-16 features of two batches of images, summed over layers.
+    """Distance between the features of two batches of images, summed over layers.
 
     Args:
-        choice: "imagenet", "random" or a file of VGG-16 weights, as `resolve_choice` gives it.
-        layers: names from `LAYERS`; the network is cut after the last of them.
+        choice: "imagenet", "bundled", "random" or a file of VGG-16 weights, as `resolve_choice` gives it.
+        layers: names from `LAYERS`, of VGG-16; the bundled backbone is always taken whole.
         distance: "squared" as printed in 3.3, or "relative": the mean absolute difference over the
             mean absolute feature, which weighs all layers alike.
 
@@ -56,16 +57,36 @@ class PerceptualLoss(nn.Module):
     that its weight means the same at every image size.
     """
 
+    def __init__(self, choice: str, layers: tuple[str, ...], distance: str) -> None:
+        super().__init__()
+        self.distance = distance
+        self.network: nn.Module = load_backbone() if choice == "bundled" else VGG16Features(choice, layers)
+
+    def forward(self, images: Tensor, target: Tensor) -> Tensor:
+        """The loss, a scalar; gradients reach `images` only. SRAE 3.3, L_r."""
+        with torch.no_grad():
+            wanted = self.network(target)
+        total = images.new_zeros(())
+        for got, want in zip(self.network(images), wanted, strict=True):
+            if self.distance == "squared":
+                total = total + F.mse_loss(got.float(), want.float())
+            else:
+                total = total + (got - want).float().abs().mean() / want.float().abs().mean()
+        return total
+
+
+class VGG16Features(nn.Module):
+    """Feature maps of images (B, 3, H, W) in [-1, 1], one for each of `layers`; cut after the last of them."""
+
     mean: Tensor
     std: Tensor
 
-    def __init__(self, choice: str, layers: tuple[str, ...], distance: str) -> None:
+    def __init__(self, choice: str, layers: tuple[str, ...]) -> None:
         super().__init__()
         unknown = [layer for layer in layers if layer not in LAYERS]
         if unknown or not layers:
             raise ConfigError(f"perceptual layers {list(layers)} are not VGG-16's", f"known: {', '.join(LAYERS)}")
         self.taps = frozenset(LAYERS[layer] for layer in layers)
-        self.distance = distance
         features = make_layers(cfgs["D"])[: max(self.taps) + 1]
         if choice == "random":
             _initialise_randomly(features)
@@ -82,8 +103,7 @@ class PerceptualLoss(nn.Module):
         self.register_buffer("mean", torch.tensor(transform.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(transform.std).view(1, 3, 1, 1), persistent=False)
 
-    def features(self, images: Tensor) -> list[Tensor]:
-        """Feature maps of `images` (B, 3, H, W) in [-1, 1], one for each chosen layer."""
+    def forward(self, images: Tensor) -> list[Tensor]:
         x = (images * 0.5 + 0.5 - self.mean) / self.std
         found = []
         for index, kind in enumerate(self.plan):
@@ -96,18 +116,6 @@ class PerceptualLoss(nn.Module):
             if index in self.taps:
                 found.append(x)
         return found
-
-    def forward(self, images: Tensor, target: Tensor) -> Tensor:
-        """The loss, a scalar; gradients reach `images` only. SRAE 3.3, L_r."""
-        with torch.no_grad():
-            wanted = self.features(target)
-        total = images.new_zeros(())
-        for got, want in zip(self.features(images), wanted, strict=True):
-            if self.distance == "squared":
-                total = total + F.mse_loss(got.float(), want.float())
-            else:
-                total = total + (got - want).float().abs().mean() / want.float().abs().mean()
-        return total
 
 
 def _initialise_randomly(features: nn.Sequential) -> None:

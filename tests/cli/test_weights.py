@@ -14,7 +14,7 @@ RUNNER = CliRunner()
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(run, tmp_path / "runs" / "shapes")
-    monkeypatch.setattr(publishing, "shipped_folder", lambda: tmp_path / "none")
+    monkeypatch.setattr(publishing, "bundled_folder", lambda: tmp_path / "none")
     monkeypatch.chdir(tmp_path)
 
 
@@ -44,6 +44,18 @@ def test_check_names_each_bad_one() -> None:
     ]
     assert sum(error is not None for error in errors) == 1
     assert "unusable" in RUNNER.invoke(app, ["weights", "list"]).stdout
+
+
+def test_pack_and_the_terms_on_the_card(domains: Path) -> None:
+    words = ["train", str(domains), "--set", "data.terms=drawn here, CC0", "--image-size", "32", "--name", "own"]
+    for setting in ("networks.width=16", "objective.perceptual=none", "training.batch_size=6"):
+        words += ["--set", setting]
+    assert RUNNER.invoke(app, [*words, "--steps", "2"]).exit_code == 0
+    assert RUNNER.invoke(app, ["weights", "pack", "own", "-o", "own.safetensors"]).stdout == "own.safetensors\n"
+    assert RUNNER.invoke(app, ["weights", "check", "own.safetensors"]).exit_code == 0
+    card = RUNNER.invoke(app, ["weights", "show", "own.safetensors"]).stdout
+    assert card.startswith("# own\n") and "Terms: drawn here, CC0" in card and "journal" not in card
+    assert RUNNER.invoke(app, ["weights", "pack", "own", "-o", "own.safetensors"]).exit_code == 1
 
 
 def test_nothing_here(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from i2i_cli.data.geometry import fit
+from i2i_cli.data.geometry import Crop, fit
 from i2i_cli.data.images import Picture
+from i2i_cli.errors import DataError
 
 
 def picture(size: tuple[int, int]) -> Picture:
@@ -40,3 +41,15 @@ def test_alpha_is_put_on_again() -> None:
     square, frame = fit(picture((50, 20))._replace(alpha=alpha), 32)
     result = frame.restore(square)
     assert result.mode == "RGBA" and result.getchannel("A").getextrema() == (77, 77)
+
+
+def test_a_crop_is_that_part_with_its_alpha() -> None:
+    whole = picture((50, 20))._replace(alpha=Image.linear_gradient("L").resize((50, 20)))
+    part = Crop(10, 5, 30, 8).of(whole, "x.png")
+    assert part.size == part.rgb.size == (30, 8)
+    assert np.array_equal(np.asarray(part.rgb), np.asarray(whole.rgb)[5:13, 10:40])
+    assert part.alpha is not None and whole.alpha is not None
+    assert np.array_equal(np.asarray(part.alpha), np.asarray(whole.alpha)[5:13, 10:40])
+    assert Crop(0, 0, 50, 20).of(whole, "x.png").rgb.tobytes() == whole.rgb.tobytes()
+    with pytest.raises(DataError, match=r"x.png is 50x20: the crop 21,0,30,8 reaches beyond it"):
+        Crop(21, 0, 30, 8).of(whole, "x.png")

@@ -18,7 +18,7 @@ from i2i_cli.jobs.publishing import check_weights, domains_of, find_weights, lis
 def here(tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with two runs, `old` and `new`, and no shipped models."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(publishing, "shipped_folder", lambda: tmp_path / "shipped")
+    monkeypatch.setattr(publishing, "bundled_folder", lambda: tmp_path / "shipped")
     for age, name in enumerate(["new", "old"]):
         shutil.copytree(run, tmp_path / "runs" / name)
         os.utime(tmp_path / "runs" / name / "model.safetensors", (10_000 - age, 10_000 - age))
@@ -57,6 +57,15 @@ def test_shipped_models_come_last(here: Path, run: Path) -> None:
     assert [entry.name for entry in list_weights()] == ["new", "old", "shapes"]
     shutil.rmtree(here / "runs")
     assert find_weights(None) == here / "shipped" / "shapes.safetensors"
+
+
+def test_the_default_of_the_shipped_models_is_the_faces(here: Path, run: Path) -> None:
+    digest = ship(here, run)
+    shutil.copy(here / "shipped" / "shapes.safetensors", here / "shipped" / "faces.safetensors")
+    both = [{"name": name, "sha256": digest} for name in ("shapes", "faces")]
+    (here / "shipped" / "MANIFEST.json").write_text(json.dumps({"weights": both}))
+    shutil.rmtree(here / "runs")
+    assert find_weights(None) == here / "shipped" / "faces.safetensors"
 
 
 def test_what_is_not_there_is_said(here: Path) -> None:

@@ -6,7 +6,18 @@ import pytest
 from PIL import Image
 
 from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.jobs.sources import BATCH, STREAM, Failure, Loaded, Source, find_sources, listed_paths, load_batches
+from i2i_cli.jobs.sources import (
+    BATCH,
+    STREAM,
+    Failure,
+    Loaded,
+    Source,
+    find_sources,
+    listed_paths,
+    load_batches,
+    load_source,
+    parse_crop,
+)
 
 
 def test_sources_are_files_folders_and_stdin(tmp_path: Path) -> None:
@@ -55,3 +66,27 @@ def test_names_that_cannot_be_asked_for_are_failures(tmp_path: Path) -> None:
 def test_stdin_is_read_through_what_is_given() -> None:
     (batch,) = load_batches([Source(path=STREAM)], 16, lambda: b"junk")
     assert isinstance(batch[0], Failure) and "stdin" in batch[0].error.message
+
+
+@pytest.mark.parametrize(
+    "text", ["1,2,3", "1,2,3,4,5", "a,b,c,d", "-1,0,5,5", "0,0,0,5", "0,0,5,0", "1.5,0,5,5", "²,0,5,5", ""]
+)
+def test_what_is_no_crop_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="is no part of an image"):
+        parse_crop(text)
+
+
+def test_a_crop_counts_in_pixels_of_the_upright_file(tmp_path: Path) -> None:
+    """A phone's photo: stored on its side, large, and decoded at a fraction of its size where there is no crop."""
+    pixels = np.zeros((1200, 1600, 3), np.uint8)
+    pixels[:, :200] = 255  # the left of what is stored is the top of what is meant
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / "phone.jpg", exif=exif)
+    crop = parse_crop("0, 0, 400, 200")
+    (source,) = find_sources([tmp_path / "phone.jpg"], recursive=False, crop=crop)
+    loaded = load_source(source, 32)
+    assert isinstance(loaded, Loaded) and loaded.frame.size == (400, 200)
+    assert loaded.square[loaded.frame.box[1] : loaded.frame.box[3]].min() > 240
+    beyond = load_source(Source(path=tmp_path / "phone.jpg", crop=parse_crop("0,0,1600,1200")), 32)
+    assert isinstance(beyond, Failure) and "is 1200x1600" in beyond.error.message

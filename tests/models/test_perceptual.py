@@ -23,6 +23,15 @@ def test_random_features_are_the_same_every_time_and_are_not_saved() -> None:
     assert not first.state_dict() and not list(first.parameters())
 
 
+def test_the_bundled_features_need_no_file_of_the_user_s() -> None:
+    loss = PerceptualLoss("bundled", ("relu1_2",), "relative")
+    a, b = images(0).requires_grad_(), images(1).requires_grad_()
+    loss(a, b).backward()
+    assert a.grad is not None and b.grad is None
+    assert float(loss(a, a).detach()) == 0 and not loss.state_dict()
+    assert resolve_choice("bundled", True) == "bundled"
+
+
 @pytest.fixture(scope="module")
 def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, torch.nn.Module]:
     torch.manual_seed(3)

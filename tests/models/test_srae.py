@@ -7,9 +7,10 @@ import torch
 
 from i2i_cli.config import merged, updated
 from i2i_cli.errors import ConfigError
+from i2i_cli.models.adversarial import hinge_critic
 from i2i_cli.models.family import Batch, Context
 from i2i_cli.models.srae import FAMILY, SRAE, NetworksConfig, ObjectiveConfig, SRAEObjective
-from i2i_cli.models.srae.critics import RidgeCritic
+from i2i_cli.models.srae.critics import ImageCritic, RidgeCritic
 from i2i_cli.models.srae.networks import Gaussian
 
 PAPER = FAMILY.recipes["paper"]
@@ -204,11 +205,35 @@ def test_a_step_against_the_ridge_hides_the_domain_from_it() -> None:
 
 
 def test_the_image_critic_enters_late() -> None:
-    trained = objective(adversarial_start=10, weights={"adversarial": 0.1})
+    trained = objective(swap_start=10, weights={"adversarial": 0.1})
     assert "adversarial" not in trained.autoencoder_weights(9) and "adversarial" in trained.autoencoder_weights(10)
     image_turns = [turn for turn in trained.turns() if turn.name == "image_critic"]
-    assert [turn.weights(9) for turn in image_turns] == [{}, {}]
-    assert [turn.every for turn in image_turns] == [1, 16]
+    assert [turn.weights(9) for turn in image_turns] == [{}]
+    assert [turn.weights(10) for turn in image_turns] == [{"image_critic": 1.0}]
+
+
+def test_swapped_images_are_a_share_of_the_batch() -> None:
+    trained, left = objective(swap_share=0.5, weights={"adversarial": 0.1, "content_consistency": 1.0}), context()
+    terms = trained.autoencoder_loss(batch(), left)
+    assert {"adversarial", "content_consistency"} <= terms.keys() and "domain_consistency" not in terms
+    assert left.left["swapped"].shape == (2, 3, 32, 32) and left.left["partners"].shape == (2,)
+
+
+def test_the_image_critic_learns_what_is_of_a_domain() -> None:
+    """Bright images of domain 0 and dark ones of domain 1 are real; the same under the other label are not."""
+    torch.manual_seed(0)
+    critic = ImageCritic(2, 16)
+    images = torch.cat([torch.full((4, 3, 32, 32), 0.8), torch.full((4, 3, 32, 32), -0.8)])
+    y = torch.tensor([0] * 4 + [1] * 4)
+    optimiser = torch.optim.Adam(critic.parameters(), 1e-2)
+    for _ in range(30):
+        pairs = zip(critic(images, y), critic(images, 1 - y), strict=True)
+        loss = torch.stack([hinge_critic(real, fake) for real, fake in pairs]).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert float(loss.detach()) < 1
+    assert [logits.shape[1] for logits in critic(images, y)] == [16, 8, 4, 2]
 
 
 def test_something_has_to_rebuild_the_image() -> None:
@@ -222,7 +247,8 @@ def test_settings_are_checked() -> None:
         {"critic_steps": 0},
         {"ridge_codes": 0},
         {"weights": {"kl": -1.0}},
-        {"perceptual_crop": 0.0},
+        {"feature_crop": 0.0},
+        {"swap_share": 0.0},
     ):
         with pytest.raises(ConfigError):
             updated(ObjectiveConfig(), changes)
@@ -230,7 +256,7 @@ def test_settings_are_checked() -> None:
 
 def test_with_edges_only_the_content_sees_no_colours() -> None:
     torch.manual_seed(0)
-    model = SRAE(NetworksConfig(edges_only=True, width=16, min_width=8), 32, "ab")
+    model = SRAE(NetworksConfig(content_trunk="edges", width=16, min_width=8), 32, "ab")
     images = batch().images
     first, second = model.encode(images), model.encode(images.roll(1, 1))
     assert torch.allclose(first.content, second.content, atol=1e-4)
@@ -258,3 +284,18 @@ def test_contrast_falls_as_the_content_stream_follows_it() -> None:
         optimiser.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.7 * losses[0]
+
+
+def test_beside_the_backbone_both_halves_of_the_code_weigh_alike() -> None:
+    torch.manual_seed(0)
+    model = SRAE(NetworksConfig(content_trunk="backbone", standardise_content=False, width=16, min_width=8), 32, "ab")
+    content = model.encode(batch().images).content
+    halves = content.square().mean((2, 3)).chunk(2, dim=1)
+    assert all(torch.allclose(half.mean(1), torch.ones(4), atol=1e-2) for half in halves)
+    assert not [name for name in model.state_dict() if "backbone" in name], "it comes with the package"
+    images = batch().images.requires_grad_()
+    content = model.encode(images).content
+    own, known = (torch.autograd.grad(content[:, k].sum(), images, retain_graph=True)[0] for k in (0, 8))
+    assert own.abs().max() > 0 and known.abs().max() == 0, "no loss moves an image by the backbone"
+    with pytest.raises(ConfigError, match="content_trunk"):
+        NetworksConfig(content_trunk="colours")

@@ -17,7 +17,7 @@ from i2i_cli.jobs.evaluation.material import Material, gather
 from i2i_cli.jobs.evaluation.realism import realism
 from i2i_cli.jobs.evaluation.reconstruction import reconstruction
 from i2i_cli.jobs.evaluation.translations import translation
-from i2i_cli.jobs.publishing import describe
+from i2i_cli.jobs.model_card import describe
 from i2i_cli.jobs.trained import DOMAINS, TrainedModel
 
 __all__ = ["SECTIONS", "Evaluation", "Figure", "Section", "evaluate"]

@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from i2i_cli.bundled import bundled_folder
 from i2i_cli.engine.checkpoint import load_into, load_tensors
 from i2i_cli.jobs.evaluation.cached import inception
 from i2i_cli.jobs.evaluation.distances import frechet, inside, kernel
 from i2i_cli.jobs.evaluation.figure import Figure, Section, deviation_of, mean_of, share_of, with_means, within
 from i2i_cli.jobs.evaluation.material import CHUNK, Material
 from i2i_cli.jobs.evaluation.translations import Made, made
-from i2i_cli.jobs.publishing import shipped_folder
 from i2i_cli.models.features import FeatureNetwork
 from i2i_cli.models.probes import frechet_distance
 
@@ -27,7 +27,7 @@ MANY_FEATURES = 512
 
 def features_file() -> Path:
     """The bundled weights of the feature network."""
-    return shipped_folder() / FILE
+    return bundled_folder() / FILE
 
 
 def feature_network() -> tuple[FeatureNetwork, str]:

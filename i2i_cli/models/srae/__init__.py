@@ -35,7 +35,7 @@ FAMILY = Family(
                 "entropy_over_log_m": False,
                 "latent_terms_reach_trunk": False,
                 "perceptual_distance": "squared",
-                "perceptual_crop": 1.0,
+                "feature_crop": 1.0,
                 "weights": {
                     "perceptual": 1.0,
                     "pixel": 0.0,
@@ -50,7 +50,7 @@ FAMILY = Family(
         # Content codes that know an image again in another style: for `i2i neighbours`.
         "neighbours": {
             "networks": {
-                "edges_only": True,
+                "content_trunk": "backbone",
                 "standardise_content": False,
                 "content_noise": 0.3,
                 "content_size": 4,

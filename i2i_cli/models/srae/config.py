@@ -17,8 +17,7 @@ class Weights:
     `RidgeCritic`: by default in the place of L_c and q_c), kl (keeps the learned sigmas from
     vanishing), content_consistency (c of a swapped image = c of its source: its future work),
     domain_consistency (likewise d), content_contrast (c tells an image in any style from all others
-    of its domain: for neighbours), adversarial and image_critic (realness of swapped images), r1
-    (steadies that critic).
+    of its domain: for neighbours), adversarial and image_critic (realness of swapped images).
     """
 
     perceptual: float = 1.0
@@ -34,7 +33,6 @@ class Weights:
     content_critic: float = 1.0
     domain_critic: float = 1.0
     image_critic: float = 1.0
-    r1: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +48,15 @@ class ObjectiveConfig:
             Differs from the paper: with f_phi detached, q_c stays sure of the domain far longer.
         ridge_codes: content codes of the last steps that `RidgeCritic` reads by.
         critic_steps: turns of the latent critics for one of the autoencoder.
-        adversarial_start: step at which the critic of swapped images enters.
+        swap_start: step at which the terms on swapped images, and their critic, enter.
+        swap_share: share of a batch that is swapped for them: a swap costs as much as an autoencoder's step.
         critic_width: channels of the critics.
         contrast_temperature: of the cosines in `content_contrast`.
         perceptual: "auto", "imagenet", "random", "none" or a file of VGG-16 weights.
         perceptual_layers, perceptual_distance: see `PerceptualLoss`.
-        perceptual_crop: side of the crop, moving from step to step, that the perceptual loss looks
-            at, as a share of the image's; the network's cost falls with its square.
+        feature_crop: side of the crop, moving from step to step, that the perceptual loss and the
+            critic of images look at, as a share of the image's; their cost falls with its square, and
+            a crop that moves leaves no grid of the features' strides behind.
             Differs from the paper: twice the images a second on a CPU.
     """
 
@@ -66,13 +66,14 @@ class ObjectiveConfig:
     latent_terms_reach_trunk: bool = True
     ridge_codes: int = 512
     critic_steps: int = 1
-    adversarial_start: int = 0
+    swap_start: int = 0
+    swap_share: float = 0.5
     critic_width: int = 64
     contrast_temperature: float = 0.1
     perceptual: str = "auto"
     perceptual_layers: tuple[str, ...] = ("relu1_2", "relu2_2")
     perceptual_distance: str = "relative"
-    perceptual_crop: float = 0.5
+    feature_crop: float = 0.5
     weights: Weights = field(default_factory=Weights)
 
     def __post_init__(self) -> None:
@@ -80,8 +81,10 @@ class ObjectiveConfig:
             raise ConfigError(
                 f"objective.perceptual_distance = {self.perceptual_distance!r}", "use squared or relative"
             )
-        if not 0 < self.perceptual_crop <= 1:
-            raise ConfigError(f"objective.perceptual_crop = {self.perceptual_crop:g}", "use a share above 0, up to 1")
+        if not 0 < self.feature_crop <= 1:
+            raise ConfigError(f"objective.feature_crop = {self.feature_crop:g}", "use a share above 0, up to 1")
+        if not 0 < self.swap_share <= 1:
+            raise ConfigError(f"objective.swap_share = {self.swap_share:g}", "use a share above 0, up to 1")
         if min(self.critic_steps, self.critic_width, self.ridge_codes) < 1:
             raise ConfigError("objective.critic_steps, critic_width and ridge_codes start at 1")
         if self.contrast_temperature <= 0:

@@ -1,11 +1,11 @@
 """SRAE's opponents in training: the latent critics q_c and q_d, and a critic of images (paper 3.3, figure 1)."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
+from i2i_cli.models.backbone import load_backbone
 from i2i_cli.models.layers import SLOPE
 
 
@@ -109,24 +109,33 @@ class DomainCritic(nn.Sequential):
 
 
 class ImageCritic(nn.Module):
-    """Realness of patches, one output channel a domain; only the label's channel is read.
+    """Realness of images, at four scales of fixed ImageNet features; one output channel a domain.
 
     Differs from the paper: it has no critic of images. Without one the outputs are as soft as an
-    autoencoder's reconstructions.
+    autoencoder's reconstructions. The heads alone are trained, as in Projected GANs (arXiv
+    2111.01007): a critic of pixels made translations of different inputs alike.
     """
 
-    def __init__(self, image_size: int, num_domains: int, width: int) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        inputs = 3
-        for stage in range(int(math.log2(image_size // 8))):
-            outputs = min(width * 2**stage, 4 * width)
-            layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
-            inputs = outputs
-        layers += [nn.Conv2d(inputs, inputs, 3, padding=1), nn.LeakyReLU(SLOPE)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(inputs, num_domains, 3, padding=1))
+    FEATURE_SCALE = 0.1
+    """Brings the backbone's features to about 1."""
 
-    def forward(self, images: Tensor, y: Tensor) -> Tensor:
-        """Logits (B, 8, 8) of `images` (B, 3, H, W) as members of the domains `y` (B,)."""
-        logits = self.layers(images).float()
-        return logits[torch.arange(len(y), device=y.device), y]
+    def __init__(self, num_domains: int, width: int) -> None:
+        super().__init__()
+        self.backbone = load_backbone()
+        self.heads = nn.ModuleList(
+            nn.Sequential(
+                spectral_norm(nn.Conv2d(channels, width, 1)),
+                nn.LeakyReLU(SLOPE),
+                spectral_norm(nn.Conv2d(width, width, 3, padding=1)),
+                nn.LeakyReLU(SLOPE),
+                spectral_norm(nn.Conv2d(width, num_domains, 1)),
+            )
+            for channels in self.backbone.CHANNELS
+        )
+
+    def forward(self, images: Tensor, y: Tensor) -> list[Tensor]:
+        """Logits (B, h, w), a map a scale, of `images` (B, 3, H, W) as members of the domains `y` (B,)."""
+        rows = torch.arange(len(y), device=y.device)
+        features = self.backbone(images)
+        maps = [head(self.FEATURE_SCALE * x).float() for head, x in zip(self.heads, features, strict=True)]
+        return [logits[rows, y] for logits in maps]

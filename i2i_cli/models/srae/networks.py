@@ -10,16 +10,11 @@ from torch import Tensor, nn
 
 from i2i_cli.errors import ConfigError
 from i2i_cli.models.family import Codes, TranslationModel, noise_like
-from i2i_cli.models.layers import (
-    ConvBlock,
-    ImageStandardisation,
-    OrientedGradients,
-    ResidualBlock,
-    UpBlock,
-    standardise,
-)
+from i2i_cli.models.layers import ConvBlock, ImageStandardisation, ResidualBlock, UpBlock, standardise
+from i2i_cli.models.srae.content import BesideBackbone, TwoHalves, content_stream, edge_trunk, stages
 
 IMAGE_SIZES = (32, 64, 128, 256)
+CONTENT_TRUNKS = ("shared", "edges", "backbone")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +25,9 @@ class NetworksConfig:
         width: channels at the code's side, halved by every stage towards the image.
         min_width: the fewest channels that this halving leaves in the encoder.
         num_blocks: residual blocks at the code's side, in the encoder and in the decoder.
-        edges_only: give the content stream a trunk of its own that sees oriented edges and no colours.
+        content_trunk: what the content stream sees: "shared" f_phi; "edges", a trunk of its own that
+            sees oriented edges and no colours; or "backbone", those edges and, in half of the code,
+            the bundled ImageNet features.
             Differs from the paper, whose f_phi serves both streams: neighbours across styles of
             drawing are found better, and colours come from the domain code alone.
         content_size: side of the content code, the paper's a = b.
@@ -50,7 +47,7 @@ class NetworksConfig:
     width: int = 128
     min_width: int = 32
     num_blocks: int = 2
-    edges_only: bool = False
+    content_trunk: str = "shared"
     content_size: int = 8
     content_channels: int = 16
     domain_channels: int = 16
@@ -65,8 +62,15 @@ class NetworksConfig:
                 raise ConfigError(f"networks.{name} = {getattr(self, name)} is below 1")
         if self.content_size not in (2, 4, 8, 16, 32):
             raise ConfigError(f"networks.content_size = {self.content_size}", "use 2, 4, 8, 16 or 32")
+        if self.content_trunk not in CONTENT_TRUNKS:
+            raise ConfigError(f"networks.content_trunk = {self.content_trunk!r}", f"use {', '.join(CONTENT_TRUNKS)}")
         if self.num_blocks < 0 or self.content_noise < 0:
             raise ConfigError("networks.num_blocks and networks.content_noise cannot be negative")
+
+    @property
+    def content_outputs(self) -> int:
+        """Channels that the content stream gives: mu_c, and sigma_c where it is learned."""
+        return self.content_channels * (1 if self.content_noise else 2)
 
     def stage_widths(self, image_size: int) -> list[int]:
         """Channels after each stride-2 stage of the encoder."""
@@ -109,16 +113,6 @@ class Features(NamedTuple):
         return Features(self.content.detach(), self.domain.detach())
 
 
-def _stages(inputs: int, widths: list[int], first_stride: int, num_blocks: int) -> list[nn.Module]:
-    """Convolutions that halve the side, then residual blocks."""
-    strides = [first_stride, *(2 for _ in widths[1:])]
-    sizes = zip([inputs, *widths[:-1]], widths, strides, strict=True)
-    return [
-        *(ConvBlock(i, o, stride=stride) for i, o, stride in sizes),
-        *(ResidualBlock(widths[-1]) for _ in range(num_blocks)),
-    ]
-
-
 class Encoder(nn.Module):
     """f: a shared trunk f_phi, then the content stream f_c and the domain stream f_d (figure 2a)."""
 
@@ -128,13 +122,14 @@ class Encoder(nn.Module):
         widths = config.stage_widths(image_size)
         top = widths[-1]
         entrance = [ImageStandardisation()] if config.standardise_input else []
-        self.trunk = nn.Sequential(*entrance, *_stages(3, widths, 2, config.num_blocks))
-        self.edge_trunk: nn.Sequential | None = None
-        if config.edges_only:
-            edges = OrientedGradients()
-            self.edge_trunk = nn.Sequential(edges, *_stages(edges.NUM_ORIENTATIONS, widths, 1, config.num_blocks))
-        content_outputs = config.content_channels * (1 if config.content_noise else 2)
-        self.content_stream = nn.Sequential(ConvBlock(top, top), ResidualBlock(top), nn.Conv2d(top, content_outputs, 1))
+        self.trunk = nn.Sequential(*entrance, *stages(3, widths, 2, config.num_blocks))
+        self.content_trunk: nn.Module | None = None
+        self.content_stream: nn.Module = content_stream(top, config.content_outputs)
+        if config.content_trunk != "shared":
+            self.content_trunk = edge_trunk(widths, config.num_blocks)
+        if config.content_trunk == "backbone":
+            self.content_trunk = BesideBackbone(edge_trunk(widths, config.num_blocks), config.content_size)
+            self.content_stream = TwoHalves(top, config.content_outputs)
         self.domain_stream = nn.Sequential(
             ConvBlock(top, top, stride=2),
             ConvBlock(top, top, stride=2),
@@ -144,13 +139,13 @@ class Encoder(nn.Module):
         )
 
     def features(self, images: Tensor) -> Features:
-        """What the two streams see of `images`: the same, unless the content stream sees edges only."""
+        """What the two streams see of `images`: the same, unless the content stream has a trunk of its own."""
         shared = self.trunk(images)
-        return Features(shared if self.edge_trunk is None else self.edge_trunk(images), shared)
+        return Features(shared if self.content_trunk is None else self.content_trunk(images), shared)
 
     def content_of(self, images: Tensor) -> Gaussian:
         """mu_c and sigma_c of `images`, where the domain is not asked for."""
-        features = (self.trunk if self.edge_trunk is None else self.edge_trunk)(images)
+        features = (self.content_trunk or self.trunk)(images)
         return self.content(Features(features, features))
 
     def content(self, features: Features) -> Gaussian:

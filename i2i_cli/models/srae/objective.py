@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from i2i_cli.errors import ConfigError
-from i2i_cli.models.adversarial import hinge_critic, hinge_generator, r1_penalty
+from i2i_cli.models.adversarial import hinge_critic, hinge_generator
 from i2i_cli.models.augmentation import moved, restyled
 from i2i_cli.models.contrast import within_domain_contrast
 from i2i_cli.models.family import Batch, Codes, Context, Objective, Turn
@@ -35,7 +35,7 @@ class SRAEObjective(Objective):
         self.content_critic = ContentCritic(channels, size, m, width) if weights.content_entropy else None
         self.ridge_critic = RidgeCritic(channels * size**2, m, config.ridge_codes) if weights.content_ridge else None
         self.domain_critic = DomainCritic(networks.domain_channels, m, width) if config.domain_critic else None
-        self.image_critic = ImageCritic(model.image_size, m, width // 2) if weights.adversarial else None
+        self.image_critic = ImageCritic(m, width) if weights.adversarial else None
         self.perceptual: nn.Module | None = None
         has_perceptual = weights.perceptual > 0 and config.perceptual != "none"
         if not has_perceptual and not weights.pixel:
@@ -65,7 +65,6 @@ class SRAEObjective(Objective):
             critic = (self.image_critic,)
             turns += [
                 Turn(name="image_critic", trains=critic, loss=self.image_loss, weights=self._late("image_critic")),
-                Turn(name="image_critic", trains=critic, loss=self.r1_loss, weights=self._late("r1"), every=16),
             ]
         return turns
 
@@ -82,8 +81,8 @@ class SRAEObjective(Objective):
             weights["perceptual"] = 0.0
         if self.domain_critic is not None:
             weights["domain_stream"] = self.config.weights.domain_stream
-        if step < self.config.adversarial_start:
-            weights["adversarial"] = 0.0
+        if step < self.config.swap_start:
+            weights |= dict.fromkeys(_IMAGE_SWAP_TERMS, 0.0)
         return {name: weight for name, weight in weights.items() if weight}
 
     def autoencoder_loss(self, batch: Batch, context: Context) -> dict[str, Tensor]:
@@ -97,9 +96,9 @@ class SRAEObjective(Objective):
         reconstruction = self.model.decode(*z)
         terms = {"pixel": (reconstruction - batch.images).abs().mean()}
         if "perceptual" in wanted and self.perceptual is not None:
-            rows, columns = moving_crop(context.step, batch.images.shape[3], self.config.perceptual_crop)
-            seen = (slice(None), slice(None), rows, columns)
-            terms["perceptual"] = self.perceptual(reconstruction[seen], batch.images[seen])
+            terms["perceptual"] = self.perceptual(
+                self._seen(reconstruction, context), self._seen(batch.images, context)
+            )
         if not self.config.latent_terms_reach_trunk:
             # The paper moves Theta_c and Theta_d by the latent terms, and f_phi by L_r alone.
             features = features.detach()
@@ -117,8 +116,13 @@ class SRAEObjective(Objective):
         if "content_contrast" in wanted:
             terms["content_contrast"] = self._contrast(batch, context)
         if any(name in wanted for name in _IMAGE_SWAP_TERMS):
-            terms |= self._swap_terms(content, domain, batch.y, wanted, context)
+            terms |= self._swap_terms(content, domain, batch, wanted, context)
         return {name: terms[name] for name in wanted}
+
+    def _seen(self, images: Tensor, context: Context) -> Tensor:
+        """What fixed features are taken of at this step."""
+        rows, columns = moving_crop(context.step, images.shape[3], self.config.feature_crop)
+        return images[:, :, rows, columns]
 
     def _negative_entropy(self, logits: Tensor) -> Tensor:
         """L_c, to be minimised so that q_c's entropy grows ("maximize the entropy", 3.3).
@@ -145,20 +149,23 @@ class SRAEObjective(Objective):
         return within_domain_contrast(first, second, batch.y, self.config.contrast_temperature)
 
     def _swap_terms(
-        self, content: Gaussian, domain: Gaussian, y: Tensor, wanted: dict[str, float], context: Context
+        self, content: Gaussian, domain: Gaussian, batch: Batch, wanted: dict[str, float], context: Context
     ) -> dict[str, Tensor]:
         """Terms on x_ab: the content of a with the domain code of another image of the batch."""
-        order = torch.randperm(len(y), generator=context.generator, device=y.device)
-        d_b, y_b = domain.mean[order].detach(), y[order]
-        x_ab = self.model.decode(content.sample(context.generator), d_b)
-        context.left.update(swapped=x_ab.detach(), swapped_y=y_b)
+        y, generator = batch.y, context.generator
+        count = max(1, round(len(y) * self.config.swap_share))
+        a, b = (torch.randperm(len(y), generator=generator, device=y.device)[:count] for _ in range(2))
+        c_a, d_b = content.mean[a], domain.mean[b].detach()
+        x_ab = self.model.decode(content.sample(generator)[a], d_b)
+        context.left.update(swapped=x_ab.detach(), partners=b)
         terms = {}
         if "content_consistency" in wanted or "domain_consistency" in wanted:
             c_ab, d_ab = self.model.encode(x_ab)
-            terms["content_consistency"] = (c_ab - content.mean.detach()).abs().mean()
+            terms["content_consistency"] = (c_ab - c_a.detach()).abs().mean()
             terms["domain_consistency"] = (d_ab - d_b).abs().mean()
         if "adversarial" in wanted and self.image_critic is not None:
-            terms["adversarial"] = hinge_generator(self.image_critic(x_ab, y_b))
+            scales = self.image_critic(self._seen(x_ab, context), y[b])
+            terms["adversarial"] = torch.stack([hinge_generator(logits) for logits in scales]).mean()
         return terms
 
     # The critics' turns.
@@ -180,17 +187,14 @@ class SRAEObjective(Objective):
     def image_loss(self, batch: Batch, context: Context) -> dict[str, Tensor]:
         """Hinge loss of the image critic: real images against this step's swapped ones."""
         assert self.image_critic is not None
-        real = self.image_critic(batch.images, batch.y)
-        fake = self.image_critic(context.left["swapped"], context.left["swapped_y"])
-        return {"image_critic": hinge_critic(real, fake)}
-
-    def r1_loss(self, batch: Batch, context: Context) -> dict[str, Tensor]:
-        """R1 of the image critic, in a turn of its own: its double gradient is dear."""
-        assert self.image_critic is not None
-        images = batch.images.detach().requires_grad_()
-        return {"r1": r1_penalty(self.image_critic(images, batch.y).mean((1, 2)), images)}
+        partners = context.left["partners"]
+        y_b = batch.y[partners]
+        real = self.image_critic(self._seen(batch.images[partners], context), y_b)
+        fake = self.image_critic(self._seen(context.left["swapped"], context), y_b)
+        losses = [hinge_critic(r, f) for r, f in zip(real, fake, strict=True)]
+        return {"image_critic": torch.stack(losses).mean()}
 
     def _late(self, name: str) -> Callable[[int], dict[str, float]]:
-        """The weight of a term of the image critic, which enters at `adversarial_start`."""
+        """The weight of a term of the image critic, which enters at `swap_start`."""
         weight = getattr(self.config.weights, name)
-        return lambda step: {name: weight} if weight and step >= self.config.adversarial_start else {}
+        return lambda step: {name: weight} if weight and step >= self.config.swap_start else {}
