@@ -15,6 +15,14 @@ FORMAT = 1
 KEY = "i2i"
 _MAX_HEADER = 16 * 2**20
 
+_RENAMED = {
+    "networks.edges_only": ("networks.content_trunk", {True: "edges", False: "shared"}),
+    "objective.entropy_ramp": ("objective.hiding_ramp", {}),
+    "objective.adversarial_start": ("objective.swap_start", {}),
+    "objective.perceptual_crop": ("objective.feature_crop", {}),
+}
+"""Settings of SRAE as earlier versions called them: their names now, and what their values are now."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
@@ -83,9 +91,25 @@ def read_header(path: Path) -> Header:
                 f"{path} has format {values['format']}; this i2i reads up to {FORMAT}", "install a newer i2i-cli"
             )
         values["domains"] = tuple(str(domain) for domain in values["domains"])
-        return Header(**values)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return Header(**(values | {"config": upgraded(values["config"])}))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"the header of {path} is damaged ({error})") from error
+
+
+def upgraded(config: dict[str, Any]) -> dict[str, Any]:
+    """The nested tables of a config that an earlier version wrote, under the names of this one."""
+    if config.get("family", "srae") != "srae":
+        return config
+    tables = {key: dict(value) if isinstance(value, dict) else value for key, value in config.items()}
+    for old, (new, values) in _RENAMED.items():
+        table, key = old.split(".")
+        if isinstance(tables.get(table), dict) and key in tables[table]:
+            value = tables[table].pop(key)
+            tables[table].setdefault(new.partition(".")[2], values.get(value, value) if values else value)
+    weights = tables.get("objective", {}).get("weights") if isinstance(tables.get("objective"), dict) else None
+    if isinstance(weights, dict) and "r1" in weights:
+        tables["objective"]["weights"] = {name: weight for name, weight in weights.items() if name != "r1"}
+    return tables
 
 
 def _kind_of(path: Path) -> str:

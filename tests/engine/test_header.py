@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from i2i_cli.engine.header import FORMAT, KEY, Header, read_header
+from i2i_cli.engine.header import FORMAT, KEY, Header, read_header, upgraded
 from i2i_cli.errors import WeightsError
 
 HEADER = Header(family="srae", image_size=32, domains=("a", "b"), step=5, config={"seed": 0})
@@ -69,3 +69,22 @@ def test_strange_headers_are_said(tmp_path: Path) -> None:
             read_header(path)
     with pytest.raises(WeightsError, match="cannot read"):
         read_header(tmp_path / "none")
+
+
+def test_settings_that_earlier_versions_called_otherwise_are_understood() -> None:
+    old = {
+        "networks": {"edges_only": True, "width": 8},
+        "objective": {
+            "entropy_ramp": 7,
+            "adversarial_start": 3,
+            "perceptual_crop": 1.0,
+            "weights": {"r1": 1.0, "kl": 0.5},
+        },
+    }
+    assert upgraded(old) == {
+        "networks": {"content_trunk": "edges", "width": 8},
+        "objective": {"hiding_ramp": 7, "swap_start": 3, "feature_crop": 1, "weights": {"kl": 2}},
+    }
+    assert "edges_only" in old["networks"], "what was read is left as it was"
+    dual = {"family": "dual", "objective": {"weights": {"r1": 1.0}}}
+    assert upgraded(dual) == dual

@@ -180,3 +180,9 @@ def test_cached_weights_are_those_that_their_name_says(tmp_path: Path, monkeypat
     assert not is_cached("net-0123abcd.pth")
     (tmp_path / "checkpoints" / "net-e3b0c442.pth").touch()
     assert is_cached("net-e3b0c442.pth"), "the hash of nothing"
+
+
+def test_translations_are_measured_for_sharpness(run: Path, data: Path) -> None:
+    found = evaluate(load(run), data, only=("realism",))[0]
+    sharpness = figure(found, "realism", "sharpness", "disc->square")
+    assert sharpness.reference is not None and 0 < sharpness.value < 2
