@@ -33,6 +33,8 @@ def here(tmp_path: Path, demo: Path, dual_run: Path, photo: Path, monkeypatch: p
     renamed = replace(header, domains=("anime", "human", "pixel", "serif"))
     tensors = load_tensors(demo / "run" / "model.safetensors")
     save_tensors(tmp_path / "runs" / "faces" / "model.safetensors", tensors, renamed.to_metadata())
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "astronaut.jpg", tmp_path / "docs")
     shutil.copy(photo, tmp_path / "sketch.png")
     shutil.copy(photo, tmp_path / "shoe.png")
     metadata = str(read_header(dual_run / "model.safetensors").to_metadata()["i2i"])

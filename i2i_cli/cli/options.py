@@ -32,7 +32,8 @@ WeightsOpt = Annotated[
     typer.Option(
         "-w",
         "--weights",
-        help="Weights: a run folder, a file or a name. Without: I2I_WEIGHTS, else the newest finished run in ./runs.",
+        help="Weights: a run folder, a file or a name. Without: I2I_WEIGHTS, else the newest finished "
+        "run in ./runs, else the shipped faces.",
         autocompletion=complete_weights,
         show_default=False,
     ),

@@ -299,3 +299,6 @@ def test_beside_the_backbone_both_halves_of_the_code_weigh_alike() -> None:
     assert own.abs().max() > 0 and known.abs().max() == 0, "no loss moves an image by the backbone"
     with pytest.raises(ConfigError, match="content_trunk"):
         NetworksConfig(content_trunk="colours")
+    for changes in ({"content_noise": 0.0}, {"content_channels": 5}):
+        with pytest.raises(ConfigError, match=r"sigma_c|is odd"):
+            NetworksConfig(content_trunk="backbone", **changes)

@@ -64,6 +64,12 @@ class NetworksConfig:
             raise ConfigError(f"networks.content_size = {self.content_size}", "use 2, 4, 8, 16 or 32")
         if self.content_trunk not in CONTENT_TRUNKS:
             raise ConfigError(f"networks.content_trunk = {self.content_trunk!r}", f"use {', '.join(CONTENT_TRUNKS)}")
+        if self.content_channels % self.content_parts:
+            raise ConfigError(
+                f"networks.content_channels = {self.content_channels} is odd", "two halves want an even one"
+            )
+        if self.content_trunk == "backbone" and not self.content_noise:
+            raise ConfigError("a content_trunk of backbone has no sigma_c to learn", "give networks.content_noise")
         if self.num_blocks < 0 or self.content_noise < 0:
             raise ConfigError("networks.num_blocks and networks.content_noise cannot be negative")
 
@@ -71,6 +77,11 @@ class NetworksConfig:
     def content_outputs(self) -> int:
         """Channels that the content stream gives: mu_c, and sigma_c where it is learned."""
         return self.content_channels * (1 if self.content_noise else 2)
+
+    @property
+    def content_parts(self) -> int:
+        """Parts of the content code that know nothing of each other, of equal channels."""
+        return 2 if self.content_trunk == "backbone" else 1
 
     def stage_widths(self, image_size: int) -> list[int]:
         """Channels after each stride-2 stage of the encoder."""

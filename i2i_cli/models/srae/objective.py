@@ -138,15 +138,19 @@ class SRAEObjective(Objective):
     def _contrast(self, batch: Batch, context: Context) -> Tensor:
         """InfoNCE between content means of an image as it is and in another style, moved a little.
 
-        Only images of the same domain are told apart, so that the domain is of no use to the code.
+        Only images of the same domain are told apart, so that the domain is of no use to the code. A
+        code of two halves is asked of each: together they would soon tell all apart, and learn no more.
         """
         generator, encoder = context.generator, self.model.encoder
         plain = moved(batch.images, generator, shift=0.04, zoom=0.1, rotate=4)
         styled = restyled(moved(batch.images, generator, shift=0.06, zoom=0.25, rotate=8), generator)
         views = torch.cat([plain, styled]).contiguous(memory_format=torch.channels_last)
-        codes = F.normalize(encoder.content_of(views).mean.flatten(1), dim=1)
-        first, second = codes.chunk(2)
-        return within_domain_contrast(first, second, batch.y, self.config.contrast_temperature)
+        parts = encoder.content_of(views).mean.chunk(encoder.config.content_parts, dim=1)
+        losses = []
+        for part in parts:
+            first, second = F.normalize(part.flatten(1), dim=1).chunk(2)
+            losses.append(within_domain_contrast(first, second, batch.y, self.config.contrast_temperature))
+        return torch.stack(losses).mean()
 
     def _swap_terms(
         self, content: Gaussian, domain: Gaussian, batch: Batch, wanted: dict[str, float], context: Context

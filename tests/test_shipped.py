@@ -1,0 +1,95 @@
+"""The weights that come with the package: found from any folder, sound, and good for what their cards say."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from i2i_cli.bundled import bundled_folder
+from i2i_cli.cli import app
+from i2i_cli.data.images import read_image
+from i2i_cli.jobs.publishing import MANIFEST
+from i2i_cli.jobs.translation import load
+
+ROOT = Path(__file__).parents[1]
+RUNNER = CliRunner()
+ENTRIES = json.loads((bundled_folder() / MANIFEST).read_text(encoding="utf-8"))["weights"]
+NAMES = [entry["name"] for entry in ENTRIES]
+FACE = (165, 40, 120, 120)
+"""Where the face of `docs/astronaut.jpg` is."""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder with a photo of a face, `img.png`."""
+    monkeypatch.chdir(tmp_path)
+    left, top, width, height = FACE
+    with Image.open(ROOT / "docs" / "astronaut.jpg") as photo:
+        photo.crop((left, top, left + width, top + height)).save("img.png")
+    return tmp_path
+
+
+def test_the_card_s_example_works_on_a_fresh_install(here: Path) -> None:
+    words = [sys.executable, "-m", "i2i_cli", "translate", "img.png", "--to", "anime"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=here)
+    assert done.stdout == "img-anime.png\n" and "faces.safetensors (srae, 64 px, anime, human" in done.stderr
+    found = json.loads(RUNNER.invoke(app, ["classify", "img.png", "--json"]).stdout)
+    made = json.loads(RUNNER.invoke(app, ["classify", "img-anime.png", "--json"]).stdout)
+    assert (found["label"], made["label"]) == ("human", "anime")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_is_sound_and_its_card_says_under_which_terms_it_may_be_used(here: Path, name: str) -> None:
+    checked = RUNNER.invoke(app, ["weights", "check", name])
+    assert checked.exit_code == 0 and checked.stdout.endswith("sound\n"), checked.stderr
+    card = RUNNER.invoke(app, ["weights", "show", name]).stdout
+    (entry,) = [entry for entry in ENTRIES if entry["name"] == name]
+    assert f"Terms: {entry['terms']}" in card and f"-w {name}" in card
+
+
+def test_the_listed_names_are_those_of_the_manifest(here: Path) -> None:
+    lines = RUNNER.invoke(app, ["weights", "list", "--json"]).stdout.splitlines()
+    assert [json.loads(line)["name"] for line in lines] == NAMES and "faces" in NAMES
+
+
+def test_a_translated_face_is_kept_and_varies_with_the_code(here: Path) -> None:
+    faces = load("faces", "cpu")
+    by_code = [faces.translate("img.png", "anime", at_model_size=True)]
+    words = ["translate", "img.png", "--to", "anime", "--samples", "4", "--size", "model", "-o", "out"]
+    assert RUNNER.invoke(app, words).exit_code == 0
+    by_code += [read_image(path).rgb for path in sorted(Path("out").iterdir())]
+    pixels = torch.stack([torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).float() for image in by_code])
+    assert float(torch.pdist(pixels).min()) / pixels.shape[1] ** 0.5 > 3, "levels between outputs of two codes"
+    again = faces.encode([torch.from_numpy(pixels[0].view(64, 64, 3).numpy().astype("uint8")).numpy()]).content
+    own = faces.encode([_square("img.png")]).content
+    other = faces.encode([_square(ROOT / "docs" / "astronaut.jpg")]).content
+    assert _cosine(own, again) > _cosine(other, again) + 0.2
+
+
+def _square(path: str | Path):
+    import numpy as np
+
+    return np.asarray(read_image(Path(path)).rgb.resize((64, 64)))
+
+
+def _cosine(first: torch.Tensor, second: torch.Tensor) -> float:
+    return float(torch.cosine_similarity(first.flatten(), second.flatten(), dim=0))
+
+
+FACES = ROOT.parent / "shared" / "data" / "faces" / "64" / "test"
+
+
+@pytest.mark.skipif(not FACES.is_dir(), reason="the real faces are not here")
+def test_real_faces_are_known_and_become_what_is_asked_for(here: Path) -> None:
+    faces = load("faces", "cpu")
+    for source, target in (("human", "anime"), ("anime", "human")):
+        squares = [_square(path) for path in sorted((FACES / source).iterdir())[:40]]
+        codes = faces.encode(squares)
+        assert float((faces.probabilities(squares).argmax(1) == faces.label_of(source)).float().mean()) > 0.9
+        made = list(faces.decode(codes, faces.target(target)))
+        assert float((faces.probabilities(made).argmax(1) == faces.label_of(target)).float().mean()) > 0.9
