@@ -83,7 +83,7 @@ def test_settings_that_earlier_versions_called_otherwise_are_understood() -> Non
     }
     assert upgraded(old) == {
         "networks": {"content_trunk": "edges", "width": 8},
-        "objective": {"hiding_ramp": 7, "swap_start": 3, "feature_crop": 1, "weights": {"kl": 2}},
+        "objective": {"hiding_ramp": 7, "swap_start": 3, "feature_crop": 1.0, "weights": {"kl": 0.5}},
     }
     assert "edges_only" in old["networks"], "what was read is left as it was"
     dual = {"family": "dual", "objective": {"weights": {"r1": 1.0}}}
