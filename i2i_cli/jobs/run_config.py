@@ -7,7 +7,6 @@ from typing import Any
 
 from i2i_cli.config import merged, nearest, parse_assignment, read_toml, updated
 from i2i_cli.data.augment import DataConfig
-from i2i_cli.engine.header import upgraded
 from i2i_cli.engine.loop import TrainingConfig
 from i2i_cli.errors import ConfigError
 from i2i_cli.models import family
@@ -53,7 +52,6 @@ def run_config(flags: dict[str, Any], config_file: Path | None = None, assignmen
 
 def from_tables(tables: dict[str, Any]) -> RunConfig:
     """The config that a run folder's `config.toml` or a weights header holds."""
-    tables = upgraded(tables)
     kind = family(str(tables.get("family", "srae")))
     return updated(RunConfig(networks=kind.networks, objective=kind.objective), tables)
 

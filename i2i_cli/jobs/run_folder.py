@@ -10,7 +10,7 @@ from torch import Tensor
 from i2i_cli.config import read_toml, to_toml
 from i2i_cli.data.images import write_image
 from i2i_cli.engine.checkpoint import load_tensors, save_tensors
-from i2i_cli.engine.header import Header, read_header, read_metadata
+from i2i_cli.engine.header import Header, read_header, read_metadata, upgraded
 from i2i_cli.engine.journal import Journal
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.files import write_text
@@ -90,7 +90,7 @@ class RunFolder:
         """
         if not self.state.is_file():
             raise ConfigError(f"{self.path} holds no run to resume", "give the folder of a run, such as runs/faces")
-        return from_tables(read_toml(self.path / "config.toml"))
+        return from_tables(upgraded(read_toml(self.path / "config.toml")))
 
     def save_state(self, tensors: dict[str, Tensor], facts: StateFacts) -> None:
         """Write what `load_state` gives back."""

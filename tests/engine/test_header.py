@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from i2i_cli.engine.header import FORMAT, KEY, Header, read_header, upgraded
-from i2i_cli.errors import WeightsError
+from i2i_cli.errors import ConfigError, WeightsError
+from i2i_cli.jobs.run_config import run_config
 
 HEADER = Header(family="srae", image_size=32, domains=("a", "b"), step=5, config={"seed": 0})
 
@@ -86,5 +87,7 @@ def test_settings_that_earlier_versions_called_otherwise_are_understood() -> Non
         "objective": {"hiding_ramp": 7, "swap_start": 3, "feature_crop": 1.0, "weights": {"kl": 0.5}},
     }
     assert "edges_only" in old["networks"], "what was read is left as it was"
+    with pytest.raises(ConfigError, match="r1"):
+        run_config({"objective": {"weights": {"r1": 1.0}}})  # what is typed today goes by today's names
     dual = {"family": "dual", "objective": {"weights": {"r1": 1.0}}}
     assert upgraded(dual) == dual
