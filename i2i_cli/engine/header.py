@@ -49,6 +49,12 @@ class Header:
     finished: bool = False
     format: int = FORMAT
 
+    @property
+    def terms(self) -> str:
+        """Under which terms the training images may be used: the config's `data.terms`, or ""."""
+        data = self.config.get("data")
+        return str(data.get("terms", "")) if isinstance(data, dict) else ""
+
     def to_metadata(self) -> dict[str, str]:
         """The safetensors metadata that holds this header."""
         return {KEY: json.dumps(asdict(self), sort_keys=True)}

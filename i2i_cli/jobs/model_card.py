@@ -44,7 +44,7 @@ def model_card(path: Path, header: Header) -> str:
         "|---|---|",
         *(f"| {domain} | {images.get(domain, '?')} |" for domain in header.domains),
         "",
-        _terms(header),
+        f"Terms: {header.terms}" if header.terms else _UNKNOWN_TERMS,
         "",
         "    i2i translate IMAGE --to " + last + f" -w {weights}",
         f"    i2i swap-domain {first.upper()}.png {last.upper()}.png -w {weights}",
@@ -57,19 +57,13 @@ def model_card(path: Path, header: Header) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
+_UNKNOWN_TERMS = (
+    "The terms of the training images are not known to this card: check them before you pass the weights on."
+)
 _IN_A_RUN = [
     "`samples/latest.png`: held-out inputs, their reconstructions, and each in every domain.",
     "Every setting is in `config.toml`, every loss in `journal.jsonl`.",
 ]
-
-
-def _terms(header: Header) -> str:
-    """What the header says of the training images' terms; they are the config's `data.terms`."""
-    data = header.config.get("data")
-    terms = data.get("terms") if isinstance(data, dict) else None
-    if terms:
-        return f"Terms: {terms}"
-    return "The terms of the training images are not known to this card: check them before you pass the weights on."
 
 
 def _figures_table(figures: dict[str, Any]) -> list[str]:

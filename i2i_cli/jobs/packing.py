@@ -61,7 +61,7 @@ def manifest(folder: Path) -> dict[str, list[dict[str, Any]]]:
                 "image_size": header.image_size,
                 "steps": header.step,
                 "data": header.trained_on,
-                "terms": header.config["data"].get("terms", ""),
+                "terms": header.terms,
                 "commands": _commands(recipe) if recipe.is_file() else [],
                 "figures": header.figures,
                 "classifiers": header.classifiers,

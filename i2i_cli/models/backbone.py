@@ -35,7 +35,7 @@ STAGES = (Stage(1, 3, 1, 1, 16), Stage(2, 3, 2, 6, 24), Stage(2, 5, 2, 6, 40), S
 
 
 class FixedConv(nn.Module):
-    """A convolution of fixed weights with TensorFlow's "same" padding, and ReLU6 where `activate`."""
+    """A convolution of fixed weights with TensorFlow's "same" padding (for even sides), and ReLU6 where `activate`."""
 
     weight: Tensor
     bias: Tensor

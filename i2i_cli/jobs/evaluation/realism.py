@@ -14,7 +14,7 @@ from i2i_cli.jobs.evaluation.cached import inception
 from i2i_cli.jobs.evaluation.distances import frechet, inside, kernel
 from i2i_cli.jobs.evaluation.figure import Figure, Section, deviation_of, mean_of, share_of, with_means, within
 from i2i_cli.jobs.evaluation.material import CHUNK, Material
-from i2i_cli.jobs.evaluation.reconstruction import gradient_energy
+from i2i_cli.jobs.evaluation.reconstruction import sharpness
 from i2i_cli.jobs.evaluation.translations import Made, made
 from i2i_cli.models.features import FeatureNetwork
 from i2i_cli.models.probes import frechet_distance
@@ -78,7 +78,7 @@ def realism(material: Material, seed: int) -> Section:
         for kind in kinds:
             figures += _distances(kind, kind.of(found.outputs), found.b, name)
         figures += _variety(material, found, name, real[found.b])
-        figures.append(_sharpness(found.outputs, real[found.b], rebuilt.get(found.b), name))
+        figures.append(sharpness(name, found.outputs, real[found.b], rebuilt.get(found.b)))
     text = (
         "Distances between translations and real held-out images of the target on the bundled feature network "
         f"(sha256 {digest[:12]}): a measure within one data set, not an Inception FID. References of distances, "
@@ -150,10 +150,3 @@ def _variety(material: Material, found: Made, name: str, real: Tensor) -> list[F
         mean_of("variety, inputs", name, apart / unit, 1.0),
         mean_of("variety, codes", name, torch.tensor(over) / unit, 1.0),
     ]
-
-
-def _sharpness(outputs: Tensor, real: Tensor, rebuilt: Tensor | None, name: str) -> Figure:
-    """Gradient energy of translations, in units of that of real images of the target."""
-    unit = gradient_energy(real).mean()
-    floor = None if rebuilt is None else float(gradient_energy(rebuilt).mean() / unit)
-    return mean_of("sharpness", name, gradient_energy(outputs) / unit, floor)

@@ -36,7 +36,7 @@ def reconstruction(material: Material) -> Section:
             mean_of("L1", domain, (x - y).abs().mean((1, 2, 3))),
             mean_of("PSNR", domain, -10 * errors.clamp_min(1e-10).log10()),
             mean_of("SSIM", domain, ssim),
-            _sharpness(domain, x, y),
+            sharpness(domain, y, x),
         ]
         if perceptual is not None:
             figures.append(mean_of("LPIPS", domain, perceptual(y, x)))
@@ -49,5 +49,8 @@ def gradient_energy(images: Tensor) -> Tensor:
     return across + down
 
 
-def _sharpness(domain: str, real: Tensor, rebuilt: Tensor) -> Figure:
-    return mean_of("sharpness", domain, gradient_energy(rebuilt) / gradient_energy(real).mean())
+def sharpness(subject: str, made: Tensor, real: Tensor, rebuilt: Tensor | None = None) -> Figure:
+    """Gradient energy of `made` images in units of that of real ones; the reference is that of `rebuilt`."""
+    unit = gradient_energy(real).mean()
+    reference = None if rebuilt is None else float(gradient_energy(rebuilt).mean() / unit)
+    return mean_of("sharpness", subject, gradient_energy(made) / unit, reference)

@@ -47,7 +47,7 @@ class BesideBackbone(nn.Module):
 class TwoHalves(nn.Module):
     """The content stream over `BesideBackbone`: half of the code from either side, of equal length.
 
-    The backbone's half is linear, since all of it that a deeper stream changed was lost to neighbours.
+    The backbone's half is linear: a deeper one found no more neighbours.
     """
 
     NUM_MAPS = 3

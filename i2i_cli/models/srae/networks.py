@@ -134,13 +134,11 @@ class Encoder(nn.Module):
         top = widths[-1]
         entrance = [ImageStandardisation()] if config.standardise_input else []
         self.trunk = nn.Sequential(*entrance, *stages(3, widths, 2, config.num_blocks))
-        self.content_trunk: nn.Module | None = None
-        self.content_stream: nn.Module = content_stream(top, config.content_outputs)
-        if config.content_trunk != "shared":
-            self.content_trunk = edge_trunk(widths, config.num_blocks)
-        if config.content_trunk == "backbone":
-            self.content_trunk = BesideBackbone(edge_trunk(widths, config.num_blocks), config.content_size)
-            self.content_stream = TwoHalves(top, config.content_outputs)
+        beside = config.content_trunk == "backbone"
+        own = None if config.content_trunk == "shared" else edge_trunk(widths, config.num_blocks)
+        self.content_trunk = BesideBackbone(own, config.content_size) if own is not None and beside else own
+        make_stream = TwoHalves if beside else content_stream
+        self.content_stream = make_stream(top, config.content_outputs)
         self.domain_stream = nn.Sequential(
             ConvBlock(top, top, stride=2),
             ConvBlock(top, top, stride=2),

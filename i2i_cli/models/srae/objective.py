@@ -1,7 +1,6 @@
 """SRAE's training: who is moved by what (paper 3.3)."""
 
 import math
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -63,9 +62,7 @@ class SRAEObjective(Objective):
             turns += [turn] * self.config.critic_steps
         if self.image_critic is not None:
             critic = (self.image_critic,)
-            turns += [
-                Turn(name="image_critic", trains=critic, loss=self.image_loss, weights=self._late("image_critic")),
-            ]
+            turns.append(Turn(name="image_critic", trains=critic, loss=self.image_loss, weights=self.image_weights))
         return turns
 
     # The autoencoder's turn: Theta_phi, Theta_c, Theta_d and the decoder.
@@ -188,6 +185,11 @@ class SRAEObjective(Objective):
             terms["domain_critic"] = F.cross_entropy(self.domain_critic(context.left["domain"]), batch.y)
         return terms
 
+    def image_weights(self, step: int) -> dict[str, float]:
+        """The weight of the image critic's term, which enters at `swap_start`."""
+        weight = self.config.weights.image_critic
+        return {"image_critic": weight} if weight and step >= self.config.swap_start else {}
+
     def image_loss(self, batch: Batch, context: Context) -> dict[str, Tensor]:
         """Hinge loss of the image critic: real images against this step's swapped ones."""
         assert self.image_critic is not None
@@ -197,8 +199,3 @@ class SRAEObjective(Objective):
         fake = self.image_critic(self._seen(context.left["swapped"], context), y_b)
         losses = [hinge_critic(r, f) for r, f in zip(real, fake, strict=True)]
         return {"image_critic": torch.stack(losses).mean()}
-
-    def _late(self, name: str) -> Callable[[int], dict[str, float]]:
-        """The weight of a term of the image critic, which enters at `swap_start`."""
-        weight = getattr(self.config.weights, name)
-        return lambda step: {name: weight} if weight and step >= self.config.swap_start else {}
