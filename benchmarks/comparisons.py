@@ -3,7 +3,8 @@
     python benchmarks/comparisons.py WEIGHTS DATA
 
 DATA has the same file names in its domain folders; the search is among the held-out images alone,
-and domain statistics are taken from the training images. Raw pixels are the reference.
+and domain statistics are taken from the training images. Raw pixels and the bundled backbone's
+features, untrained, are the references.
 """
 
 import sys
@@ -18,8 +19,10 @@ from torch import Tensor
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import Dataset, open_dataset
 from i2i_cli.jobs.translation import Translator, load
+from i2i_cli.models.backbone import Backbone, load_backbone
 
 DEVICE = torch.device("cpu")
+BACKBONE = load_backbone()
 
 
 def encoded(dataset: Dataset, rows: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
@@ -39,6 +42,24 @@ def ways(dataset: Dataset, train: Tensor, test: Tensor) -> Iterator[tuple[str, T
         yield f"{name}, as they are", codes
         yield f"{name}, centred a domain", codes - means[labels]
         yield f"{name}, whitened a domain", (codes - means[labels]) / scales[labels]
+
+
+def untrained(images: Tensor) -> Tensor:
+    """The backbone's last three maps, pooled to 4 x 4: (B, 144, 4, 4)."""
+    return torch.cat([F.adaptive_avg_pool2d(x, 4) for x in BACKBONE(images)[1:]], dim=1)
+
+
+def whitened(train: Tensor, test: Tensor, labels: tuple[Tensor, Tensor], count: int = 512) -> Tensor:
+    """Test features, each map weighing alike, without their domain's mean, by principal components (n, count)."""
+    sizes = torch.tensor(Backbone.CHANNELS[1:])
+    weights = sizes.repeat_interleave(sizes).sqrt().view(1, -1, 1, 1)
+    scale = train.std((0, 2, 3), keepdim=True) * weights
+    sides = [(codes / scale).flatten(1) for codes in (train, test)]
+    means = torch.stack([sides[0][labels[0] == label].mean(0) for label in labels[0].unique()])
+    fit, codes = (side - means[own] for side, own in zip(sides, labels, strict=True))
+    _, deviations, axes = torch.linalg.svd(fit, full_matrices=False)
+    deviations = deviations / len(fit) ** 0.5
+    return codes @ (axes[:count].T / (deviations[:count] + 0.1 * deviations[0]))
 
 
 def recall(dataset: Dataset, similarity: Tensor, a: int, b: int) -> float:
@@ -63,6 +84,9 @@ def main() -> None:
     splits = (dataset.train, dataset.test)
     codes = [encoded(dataset, rows, lambda images: translator.model.encode(images).content) for rows in splits]
     table: list[tuple[str, Tensor]] = [("raw pixels, l2", -torch.cdist(pixels, pixels))]
+    known = [encoded(dataset, rows, untrained) for rows in splits]
+    units = F.normalize(whitened(*known, (dataset.labels[dataset.train], dataset.labels[dataset.test])), dim=1)
+    table.append(("backbone, untrained, whitened, cosine", units @ units.T))
     for name, vectors in ways(dataset, *codes):
         units = F.normalize(vectors, dim=1)
         table.append((f"{name}, cosine", units @ units.T))

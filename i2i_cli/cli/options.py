@@ -55,7 +55,12 @@ NulOpt = Annotated[
 DeviceOpt = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
 CropOpt = Annotated[
     str | None,
-    typer.Option("--crop", metavar="X,Y,W,H", help="Take only this part of each image, pixels.", show_default=False),
+    typer.Option(
+        "--crop",
+        metavar="X,Y,W,H",
+        help="Take only this part of each image: left, top, width, height in pixels.",
+        show_default=False,
+    ),
 ]
 FromOpt = Annotated[
     str | None,

@@ -16,6 +16,7 @@ EXAMPLES = """Examples:
   i2i train DATA --minutes 30 --flip --name faces   half an hour, into ./runs/faces
   i2i train --resume runs/faces                     go on, exactly where it stopped
   i2i train --resume runs/faces --steps 40000       ... and further than planned
+  i2i train DATA --recipe sharp --flip              sharper, slower; 2,000 steps
   i2i train DATA --recipe paper                     the plain paper
   i2i train DATA --family dual --inputs sketch_bag,photo_shoe --outputs photo_bag,sketch_shoe
   i2i train DATA --set objective.weights.kl=0       any setting of runs/NAME/config.toml
@@ -96,7 +97,7 @@ def train(
         Text,
         typer.Option(
             "--perceptual",
-            help="VGG-16 features: auto, imagenet (downloads 528 MB), random, none, or a file.",
+            help="Features: auto, imagenet (VGG-16, downloads 528 MB), bundled, random, none, or a VGG-16 file.",
             show_default="auto",
         ),
     ] = None,
@@ -104,7 +105,7 @@ def train(
         Text,
         typer.Option(
             "--recipe",
-            help="default, or paper (nothing else); of srae also neighbours and classification.",
+            help="default, or paper (nothing else); of srae also sharp, neighbours and classification.",
             show_default="default",
         ),
     ] = None,

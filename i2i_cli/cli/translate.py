@@ -33,7 +33,7 @@ EXAMPLES = """Examples:
 \b
   i2i translate img.png --to anime                     writes img-anime.png beside it
   i2i translate photos/ -r --to anime -o out/          a folder, mirrored below out/
-  i2i translate photo.jpg --crop 820,340,600,600 --to anime   the face in a photo, as a result of its own
+  i2i translate me.jpg --crop 820,340,600,600 --to anime   the face in a photo
   i2i translate img.png --to anime --samples 5         img-anime-1.png ... img-anime-5.png
   i2i translate img.png --like drawing.png -o new.png  in the domain that an image shows
   i2i translate bag.png --from sketch_bag --to photo_bag --like shoe.png   a dual model

@@ -56,7 +56,7 @@ class ObjectiveConfig:
         perceptual_layers, perceptual_distance: see `PerceptualLoss`.
         feature_crop: side of the crop, moving from step to step, that the perceptual loss and the
             critic of images look at, as a share of the image's; their cost falls with its square, and
-            a crop that moves leaves no grid of the features' strides behind.
+            a crop that moves meets the grid of the features' strides at every place.
             Differs from the paper: twice the images a second on a CPU.
     """
 
