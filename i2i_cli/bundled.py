@@ -1,6 +1,15 @@
-"""Where the weights that come with the package lie."""
+"""Where the weights that come with the package lie, and whether others may be fetched."""
 
+import os
 from pathlib import Path
+
+OFFLINE = "I2I_OFFLINE"
+"""Environment variable, set by `i2i --offline`: nothing is downloaded."""
+
+
+def is_offline() -> bool:
+    """Whether downloads are forbidden."""
+    return os.environ.get(OFFLINE, "").lower() not in ("", "0", "false", "no")
 
 
 def bundled_folder() -> Path:

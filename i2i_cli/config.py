@@ -6,6 +6,7 @@ Values are checked by the dataclass's own `__post_init__`.
 
 import difflib
 import json
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
@@ -108,20 +109,30 @@ def _dotted_keys(config: Any, prefix: str = "") -> list[str]:
 
 
 def _checked(key: str, value: Any, hint: Any) -> Any:
-    wanted = (tuple,) if get_origin(hint) is tuple else get_args(hint) or (hint,)
+    origin = get_origin(hint)
+    wanted = (origin,) if origin in (tuple, dict) else get_args(hint) or (hint,)
     if isinstance(value, bool) and bool not in wanted:
         raise ConfigError(f"{key} = {value!r} is a truth value", f"it takes {_type_names(wanted)}")
-    if float in wanted and isinstance(value, int) and int not in wanted and not isinstance(value, bool):
-        return float(value)
+    if float in wanted and isinstance(value, int) and int not in wanted and abs(value) < 2**1000:
+        value = float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{key} = {value} is not a finite number")
     if isinstance(value, list):
         value = tuple(value)
     if not isinstance(value, tuple(kind for kind in wanted if isinstance(kind, type))):
-        raise ConfigError(f"{key} = {value!r} has the wrong type", f"it takes {_type_names(wanted)}")
+        raise ConfigError(f"{key} = {repr(value)[:80]} has the wrong type", f"it takes {_type_names(wanted)}")
     return value
 
 
 def _type_names(kinds: tuple[Any, ...]) -> str:
-    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false", tuple: "a list"}
+    words = {
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        bool: "true or false",
+        tuple: "a list",
+        dict: "a table",
+    }
     return " or ".join(words.get(kind, str(kind)) for kind in kinds if kind is not type(None))
 
 

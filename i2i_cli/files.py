@@ -1,12 +1,16 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and locks on what one process alone may change."""
 
 import os
+import platform
 import secrets
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from i2i_cli.errors import ConfigError, DataError
+
+PART = ".part"
+"""Ending of a file that is not whole yet."""
 
 
 @contextmanager
@@ -19,7 +23,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         DataError: the folder cannot be written, or the disk is full.
     """
     path = Path(os.path.realpath(path))
-    temporary = path.with_name(f".{path.name[:80]}-{secrets.token_hex(4)}.part")
+    temporary = path.with_name(f".{path.name[:80]}-{secrets.token_hex(4)}{PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
@@ -35,6 +39,46 @@ def written_whole(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock file at `path` while the block runs, and say in it who does.
+
+    The system lets go of it when the process ends, however it ends; the file stays.
+
+    Raises:
+        DataError: another process holds it, or the file cannot be made.
+    """
+    # Late: few commands change anything in place.
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise DataError(f"{what} is in use by {_holder(path)}", "wait for it to end, or stop it") from None
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+    try:
+        with suppress(OSError):  # on a full disk the lock holds without a name
+            path.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+        yield
+    finally:
+        lock.release()
+
+
+def _holder(path: Path) -> str:
+    with suppress(OSError, UnicodeDecodeError):
+        return path.read_text(encoding="utf-8")[:200] or "another process"
+    return "another process"
+
+
+def sweep(folder: Path) -> None:
+    """Remove what `written_whole` was writing in and below `folder` when its process was killed."""
+    for path in folder.rglob(f".*{PART}"):
+        with suppress(OSError):
+            path.unlink()
 
 
 def check_written_as(path: Path, suffixes: Collection[str], what: str) -> None:

@@ -10,7 +10,7 @@ import i2i_cli
 PACKAGE = Path(i2i_cli.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ALLOWED = {
-    "cli": {"cli", "jobs", "errors", "config", "i2i_cli"},
+    "cli": {"cli", "jobs", "errors", "config", "bundled", "i2i_cli"},
     "jobs": {"jobs", "engine", "data", "models", "errors", "config", "files", "bundled", "i2i_cli"},
     "engine": {"engine", "models", "errors", "config", "files"},
     "data": {"data", "models", "errors", "config", "files"},

@@ -1,14 +1,17 @@
 """The Typer app, and the one place where errors become text and exit codes."""
 
 import os
+import signal
 import sys
 import traceback
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 import i2i_cli
+from i2i_cli.bundled import OFFLINE
 from i2i_cli.cli.report import print_error, say
 from i2i_cli.errors import I2IError
 
@@ -37,9 +40,7 @@ class _Group(TyperGroup):
             print_error(error)
             raise typer.Exit(error.exit_code) from error
         except BrokenPipeError:
-            # Whoever read our stdout is gone: end quietly, and let no flush at exit complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(1) from None
+            raise typer.Exit(1) from None  # whoever read our stdout is gone: end quietly
         except (typer.Exit, typer.Abort, KeyboardInterrupt):
             raise
         except RuntimeError as error:
@@ -76,12 +77,18 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of errors too.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", envvar=OFFLINE, help="Download nothing, whatever is asked for.")
+    ] = False,
 ) -> None:
     """Image-to-image translation between any number of domains, trained on a folder of images a domain."""
+    if offline:
+        os.environ[OFFLINE] = "1"
 
 
 def main() -> None:
     """Entry point of the `i2i` command."""
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
     except KeyboardInterrupt:
@@ -90,3 +97,20 @@ def main() -> None:
         traceback.print_exc()
         say("this is a bug in i2i: please report it in the project's issues, with the lines above")
         sys.exit(1)
+    finally:
+        _close_streams()
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """End by way of every `finally`, so that no half-written file stays behind."""
+    raise SystemExit(128 + number)
+
+
+def _close_streams() -> None:
+    """What could not be written was told already: no flush at exit complains of it again."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

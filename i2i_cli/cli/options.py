@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from i2i_cli.cli.report import read_stdin, say, shown_path
+from i2i_cli.cli.report import check_stdin, read_stdin, say, shown_path
 from i2i_cli.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -99,6 +99,8 @@ def sources_of(
         raise ConfigError("stdin can be one thing only", "give one - on the command line")
     if not paths:
         raise ConfigError("no images given", "name some, or give - or --from-file -")
+    if STREAM in paths:
+        check_stdin()
     return find_sources(paths, recursive, None if crop is None else parse_crop(crop))
 
 

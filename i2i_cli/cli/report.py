@@ -4,23 +4,41 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from i2i_cli.errors import I2IError
+from i2i_cli.errors import ConfigError, DataError, I2IError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_ESCAPES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""The same without tabs and ends of lines."""
 
 
 def say(text: str) -> None:
-    """A line for the person, on stderr."""
-    typer.echo(_printable(text), err=True)
+    """A line for the person, on stderr. Nothing is lost where nobody can hear it."""
+    with suppress(OSError):
+        typer.echo(_printable(text), err=True)
+
+
+def _write_line(text: str) -> None:
+    """A line of results on stdout.
+
+    Raises:
+        DataError: stdout is full, or cannot be written. Where its reader is gone, `BrokenPipeError`.
+    """
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise DataError(f"cannot write to stdout: {error.strerror or error}", "make room, or give -o") from error
 
 
 def print_error(error: I2IError) -> None:
@@ -32,7 +50,7 @@ def print_error(error: I2IError) -> None:
 
 def print_result(values: Mapping[str, Any], plain: str, as_json: bool) -> None:
     """One result on stdout: a JSON object on a line of its own, or the plain text."""
-    typer.echo(json.dumps(values) if as_json else _printable(plain))
+    _write_line(json.dumps(values) if as_json else _printable(plain))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -41,7 +59,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     widths = [max(len(row[i]) for row in table) for i in range(len(columns))]
     for row in table:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        typer.echo(_printable(line.rstrip()))
+        _write_line(_printable(line.rstrip()))
 
 
 def shown_path(path: Path) -> str:
@@ -75,22 +93,52 @@ def stderr_console() -> "Console":
     return Console(stderr=True, highlight=False)
 
 
+def check_stdin() -> None:
+    """Refuse to wait for a person to type an image.
+
+    Raises:
+        ConfigError: stdin is a terminal, or closed.
+    """
+    if sys.stdin is None or sys.stdin.isatty():
+        what = "closed" if sys.stdin is None else "the terminal, not a file"
+        raise ConfigError(f"stdin is {what}", "pipe one in: i2i … - < image.png")
+
+
 def read_stdin() -> bytes:
-    """All of stdin; refuses to wait for a person to type an image."""
-    if sys.stdin.isatty():
-        raise I2IError("stdin is the terminal, not a file", "pipe one in: i2i … - < image.png", exit_code=2)
-    return sys.stdin.buffer.read()
+    """All of stdin.
+
+    Raises:
+        ConfigError: stdin is a terminal, or closed.
+        DataError: it cannot be read.
+    """
+    check_stdin()
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise DataError(f"cannot read stdin: {error.strerror or error}", "pipe a file in") from error
 
 
 def write_stdout(data: bytes) -> None:
-    """Bytes on stdout; refuses to fill a terminal with them."""
-    if sys.stdout.isatty():
-        raise I2IError("stdout is the terminal, not a file", "redirect it (> out.png), or give -o FILE", exit_code=2)
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    """Bytes on stdout; refuses to fill a terminal with them.
+
+    Raises:
+        ConfigError: stdout is a terminal, or closed.
+        DataError: it is full, or cannot be written.
+    """
+    if sys.stdout is None or sys.stdout.isatty():
+        what = "closed" if sys.stdout is None else "the terminal, not a file"
+        raise ConfigError(f"stdout is {what}", "redirect it (> out.png), or give -o FILE")
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise DataError(f"cannot write to stdout: {error.strerror or error}", "make room, or give -o FILE") from error
 
 
 def _printable(text: str) -> str:
-    """File names may hold bytes that are no text; they are shown, not tripped over."""
-    encoding = sys.stderr.encoding or "utf-8"
+    """File names may hold bytes that are no text, and escapes that move a cursor: they are shown, not acted out."""
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    text = _ESCAPES.sub(lambda found: repr(found.group())[1:-1], text)
     return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -2,12 +2,13 @@
 
 import io
 import os
+import threading
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from i2i_cli.errors import DataError
@@ -23,12 +24,17 @@ GROUND = (255, 255, 255)
 """The colour that transparent images are laid on before a model sees them."""
 
 MAX_PIXELS = 100_000_000
+LARGE_PIXELS = 16_000_000
+"""Images above this are decoded one at a time, whatever the number of threads; one takes up to 12 bytes a pixel."""
+
+_one_large = threading.Lock()
 
 # Pillow warns of what is refused or mended here anyway. Set once: the filters belong to the whole
 # process, and images are decoded in threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
+_STRIP = 256
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
@@ -72,8 +78,12 @@ def read_image(source: Path | bytes, max_side: int | None = None) -> Picture:
             size = image.size
             if max_side is not None:
                 image.draft("RGB", (max_side, max_side))
-            image.load()
-            picture = upright(image)
+            is_large = image.width * image.height > LARGE_PIXELS
+            with _one_large if is_large else nullcontext():
+                image.load()
+                picture = upright(image)
+                if is_large and max_side is not None:
+                    picture = _reduced(picture, max_side)
             turned = image.getexif().get(_ORIENTATION, 1) in _SIDEWAYS
             return picture._replace(size=(size[1], size[0]) if turned else size)
     except DataError:
@@ -95,23 +105,31 @@ def _check_size(image: Image.Image, name: str) -> None:
         )
 
 
+def _reduced(picture: Picture, max_side: int) -> Picture:
+    """`picture` with its pixels averaged down to four times the side that is needed in the end."""
+    factor = min(picture.rgb.size) // (2 * max_side)
+    return picture._replace(rgb=picture.rgb.reduce(factor)) if factor > 1 else picture
+
+
 def upright(image: Image.Image) -> Picture:
     """Any Pillow image as RGB and alpha, turned as its EXIF orientation says."""
     frames = getattr(image, "n_frames", 1)
     note = f"first of {frames} frames" if frames > 1 else ""
     profile = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image)
+    if image.getexif().get(_ORIENTATION, 1) != 1:  # without one it would be copied
+        image = ImageOps.exif_transpose(image)
     alpha = None
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         rgb = _scaled_grey(image).convert("RGB")
     elif image.mode == "CMYK" and profile:
         rgb = _through_profile(image, profile)
     elif image.has_transparency_data:
-        rgba = image.convert("RGBA")
+        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
         alpha = rgba.getchannel("A")
-        rgb = Image.alpha_composite(Image.new("RGBA", rgba.size, (*GROUND, 255)), rgba).convert("RGB")
+        rgb = Image.new("RGB", rgba.size, GROUND)
+        rgb.paste(rgba, mask=alpha)
     else:
-        rgb = image.convert("RGB")
+        rgb = image.convert("RGB")  # a copy, which needs the file no longer
     return Picture(rgb, rgb.size, alpha, note)
 
 
@@ -120,13 +138,17 @@ def _scaled_grey(image: Image.Image) -> Image.Image:
 
     16-bit keeps its absolute scale; wider kinds have none, so their own range becomes 0..255.
     """
-    values: NDArray[np.float64] = np.asarray(image, dtype=np.float64)
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    values = np.asarray(image)
+    if image.mode == "F":
+        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     low, high = 0.0, 65535.0
     if not image.mode.startswith("I;16") and not (values.min() >= 0 and 255 < values.max() <= 65535):
         low, high = float(values.min()), float(values.max())
-    scaled = (values - low) * (255.0 / max(high - low, 1e-12))
-    return Image.fromarray(np.rint(scaled).astype(np.uint8))
+    scaled = np.empty(values.shape, np.uint8)
+    for start in range(0, len(values), _STRIP):  # eight bytes a pixel for a strip, not for the whole image
+        strip = slice(start, start + _STRIP)
+        scaled[strip] = np.rint((values[strip].astype(np.float64) - low) * (255.0 / max(high - low, 1e-12)))
+    return Image.fromarray(scaled)
 
 
 def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -37,14 +38,49 @@ def load_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
         raise WeightsError(f"cannot read the weights {path}: {error}") from error
 
 
+def check_shapes(module: nn.Module, path: Path, ignored: str) -> None:
+    """Compare the weights file at `path` with `module`, which may be without memory ("meta"), before any is taken.
+
+    Args:
+        ignored: names that begin so belong to something else in the file.
+
+    Raises:
+        WeightsError: a tensor is missing, left over, of another shape, or of whole numbers in the place of others.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if not name.startswith(ignored)]  # noqa: SIM118  # not a dict
+            found = {name: (file.get_slice(name).get_shape(), file.get_slice(name).get_dtype()) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"cannot read the weights {path}: {error}") from error
+    own = module.state_dict()
+    wrong = [*(own.keys() ^ found.keys())]
+    wrong += [name for name in own.keys() & found.keys() if list(own[name].shape) != found[name][0]]
+    wrong += [
+        name for name in own.keys() & found.keys() if own[name].is_floating_point() != (found[name][1] in _REAL_TYPES)
+    ]
+    if wrong:
+        raise WeightsError(
+            f"{path} does not fit its own header: {min(wrong)[:80]!r} is missing, left over or of another shape"
+        )
+
+
+_REAL_TYPES = ("F16", "BF16", "F32", "F64")
+
+
 def load_into(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     """Fill `module` from `tensors`, which came from `path`.
 
     Raises:
-        WeightsError: a tensor is missing, left over or of another shape.
+        WeightsError: a tensor is missing, left over or of another shape, or holds NaN or infinity.
     """
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:
         lines = str(error).splitlines()
         raise WeightsError(f"{path} does not fit its own header: {lines[1].strip() if lines[1:] else error}") from error
+    wild = [name for name, tensor in module.state_dict().items() if not bool(torch.isfinite(tensor).all())]
+    if wild:
+        raise WeightsError(
+            f"{path} holds NaN or infinity in {wild[0]}", "use an earlier checkpoint, such as best.safetensors"
+        )

@@ -5,11 +5,13 @@ keeps a single metadata key, so that identical saves are identical bytes.
 """
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from i2i_cli.errors import WeightsError
+from i2i_cli.config import updated
+from i2i_cli.errors import ConfigError, WeightsError
 
 FORMAT = 1
 KEY = "i2i"
@@ -96,10 +98,60 @@ def read_header(path: Path) -> Header:
             raise WeightsError(
                 f"{path} has format {values['format']}; this i2i reads up to {FORMAT}", "install a newer i2i-cli"
             )
-        values["domains"] = tuple(str(domain) for domain in values["domains"])
-        return Header(**(values | {"config": upgraded(values["config"])}))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        missing = {"family", "image_size", "domains", "step", "config"} - values.keys()
+        if missing:
+            raise ValueError(f"it has no {min(missing)}")
+        header = updated(_EMPTY, values | {"config": upgraded(values["config"])})
+        _check(header)
+        return header
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ConfigError) as error:
         raise WeightsError(f"the header of {path} is damaged ({error})") from error
+
+
+_EMPTY = Header(family="", image_size=0, domains=(), step=0, config={})
+
+
+def _check(header: Header) -> None:
+    """Refuse what no training writes, beyond values of a wrong type.
+
+    Raises:
+        ValueError: says what.
+    """
+    tables = [name for name in ("data", "networks", "objective", "training") if name in header.config]
+    if not all(isinstance(header.config[name], dict) for name in tables):
+        raise ValueError("its config")
+    names = [*header.domains]
+    for facts in header.classifiers.values():
+        if not isinstance(facts, dict) or not isinstance(facts.get("classes"), list):
+            raise ValueError("a classifier without classes")
+        if not _are_figures(facts.get("held_out") or {}):
+            raise ValueError("a classifier's figures")
+        names += facts["classes"]
+    odd = [name for name in names if not _is_folder_name(name)]
+    if odd or not header.domains or len(set(header.domains)) < len(header.domains):
+        raise ValueError(f"the name {str(odd[0])[:40]!r} of a domain or class" if odd else "its domains")
+    if header.step < 0 or not 1 <= header.image_size <= 4096:
+        raise ValueError(f"step {header.step}, image size {header.image_size}")
+    flat = {key: value for key, value in header.figures.items() if not isinstance(value, dict)}
+    nested = [value for value in header.figures.values() if isinstance(value, dict)]
+    if not all(_are_figures(figures) for figures in (flat, *nested)) or not {"judged", "frechet"}.isdisjoint(flat):
+        raise ValueError("its held-out figures")
+    if not _are_figures(header.trained_on.get("images", {})) or not isinstance(header.trained_on.get("data", ""), str):
+        raise ValueError("what it was trained on")
+
+
+def _are_figures(value: Any) -> bool:
+    return isinstance(value, dict) and all(item is None or isinstance(item, (int, float)) for item in value.values())
+
+
+def _is_folder_name(name: Any) -> bool:
+    """Whether `name` can be that of a folder: domains and classes are, and name output files."""
+    return (
+        isinstance(name, str)
+        and name not in ("", ".", "..")
+        and not {"/", "\0"} & set(name)
+        and len(os.fsencode(name)) < 256
+    )
 
 
 def upgraded(config: dict[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """The run's diary: `journal.jsonl`, one JSON object a line, each with its `kind` and `step`."""
 
 import json
+import os
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from i2i_cli.errors import DataError
 from i2i_cli.files import write_text
 
 
@@ -14,21 +17,35 @@ class Journal:
         self.path = path
 
     def write(self, kind: str, step: int, **values: Any) -> None:
-        """One line. Numbers are kept to six significant digits."""
+        """One line. Numbers are kept to six significant digits.
+
+        Raises:
+            DataError: it cannot be written; the lines before it stand.
+        """
         line = json.dumps({"kind": kind, "step": step} | _rounded(values))
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        try:
+            with self.path.open("ab+") as file:
+                if file.tell() and not self._ends_whole(file):
+                    line = "\n" + line  # the line before was cut short by a full disk
+                file.write(f"{line}\n".encode())
+        except OSError as error:
+            raise DataError(f"cannot write {self.path}: {error.strerror or error}") from error
+
+    @staticmethod
+    def _ends_whole(file: BinaryIO) -> bool:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
 
     def lines(self) -> list[dict[str, Any]]:
-        """All whole lines; a last line cut short by a crash is left out."""
+        """All whole lines; what a crash or a full disk cut short is left out."""
         if not self.path.exists():
             return []
         found = []
-        for line in self.path.read_text(encoding="utf-8").splitlines():
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                break
+        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+            with suppress(ValueError, RecursionError):
+                values = json.loads(line)
+                if isinstance(values, dict) and isinstance(values.get("step"), int) and "kind" in values:
+                    found.append(values)
         return found
 
     def rewind(self, step: int) -> None:

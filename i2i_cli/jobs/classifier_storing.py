@@ -1,15 +1,17 @@
 """Put a fitted classifier into a weights file."""
 
 import os
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from i2i_cli.engine.checkpoint import load_tensors, save_tensors
 from i2i_cli.engine.header import read_header
 from i2i_cli.errors import ConfigError
+from i2i_cli.files import locked
 from i2i_cli.jobs.classifier_fitting import FittedClassifier
 from i2i_cli.jobs.outputs import check_new
-from i2i_cli.jobs.publishing import known_sha256
+from i2i_cli.jobs.publishing import LOCK, known_sha256
 from i2i_cli.jobs.translation import DOMAINS, Translator
 
 
@@ -38,9 +40,14 @@ def add_classifier(weights: Path, fitted: FittedClassifier, out: Path) -> None:
     """Write the weights file `weights` to `out` with a classifier more, or another one under its name.
 
     Its time stays as it was: the newest run is the one that was trained last.
+
+    Raises:
+        DataError: the weights are to be changed in place, and another process is at them.
     """
-    header, stat = read_header(weights), weights.stat()
-    tensors = load_tensors(weights) | fitted.classifier.to_tensors(fitted.name)
-    header = replace(header, classifiers=header.classifiers | {fitted.name: fitted.facts()})
-    save_tensors(out, tensors, header.to_metadata())
-    os.utime(out, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    in_place = out.exists() and out.samefile(weights)
+    with locked(out.parent / LOCK, str(out)) if in_place else nullcontext():
+        header, stat = read_header(weights), weights.stat()
+        tensors = load_tensors(weights) | fitted.classifier.to_tensors(fitted.name)
+        header = replace(header, classifiers=header.classifiers | {fitted.name: fitted.facts()})
+        save_tensors(out, tensors, header.to_metadata())
+        os.utime(out, ns=(stat.st_atime_ns, stat.st_mtime_ns))

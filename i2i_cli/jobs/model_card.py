@@ -1,7 +1,6 @@
 """What weights say of themselves: one line, or a card in Markdown. No torch."""
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +27,8 @@ def model_card(path: Path, header: Header) -> str:
     images = header.trained_on.get("images", {})
     # A family with roles takes its inputs together; others take any two domains.
     ends = (header.domains[0], header.domains[-1])
-    together: Sequence[str] = header.config.get("networks", {}).get("inputs") or ends
-    first, last = together if len(together) == 2 else ends
+    together = header.config.get("networks", {}).get("inputs")
+    first, last = together if isinstance(together, list) and len(together) == 2 else ends
     is_run, is_shipped = path.name == MODEL, bool(known_sha256(path))
     name = path.parent.name if is_run else path.stem
     weights = shlex.quote(name if is_shipped else str(path.parent if is_run else path))
@@ -46,8 +45,8 @@ def model_card(path: Path, header: Header) -> str:
         "",
         f"Terms: {header.terms}" if header.terms else _UNKNOWN_TERMS,
         "",
-        "    i2i translate IMAGE --to " + last + f" -w {weights}",
-        f"    i2i swap-domain {first.upper()}.png {last.upper()}.png -w {weights}",
+        "    i2i translate IMAGE --to " + str(last) + f" -w {weights}",
+        f"    i2i swap-domain {str(first).upper()}.png {str(last).upper()}.png -w {weights}",
         *([f"    i2i train --resume {weights} --steps {2 * header.step}"] if is_run else []),
         "",
         *_figures_table(header.figures),
@@ -69,12 +68,13 @@ _IN_A_RUN = [
 def _figures_table(figures: dict[str, Any]) -> list[str]:
     if not figures:
         return []
-    rows = [("reconstruction, mean absolute error in [-1, 1]", figures["reconstruction_l1"])]
-    rows += [(f"{pair}, taken for the target", share) for pair, share in figures["judged"].items()]
+    rows = [("reconstruction, mean absolute error in [-1, 1]", figures.get("reconstruction_l1"))]
+    judged = figures.get("judged")
+    rows += [(f"{pair}, taken for the target", share) for pair, share in (judged or {}).items()]
     rows += [
-        ("the judging classifier on real images", figures["judge_accuracy"]),
-        ("domain read from content codes by a fresh probe", figures["leak_means"]),
-        ("the same with the training's noise", figures["leak_noisy"]),
+        ("the judging classifier on real images", figures.get("judge_accuracy")),
+        ("domain read from content codes by a fresh probe", figures.get("leak_means")),
+        ("the same with the training's noise", figures.get("leak_noisy")),
     ]
     lines = [f"| {name} | {value:.3f} |" for name, value in rows if value is not None]
     return ["| held-out figure | |", "|---|---|", *lines, ""]

@@ -1,24 +1,26 @@
 """A run folder: what lies in it, under which names, and how it is written."""
 
 import json
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from i2i_cli.config import read_toml, to_toml
+from i2i_cli.config import read_toml, to_toml, updated
 from i2i_cli.data.images import write_image
 from i2i_cli.engine.checkpoint import load_tensors, save_tensors
 from i2i_cli.engine.header import Header, read_header, read_metadata, upgraded
 from i2i_cli.engine.journal import Journal
 from i2i_cli.errors import ConfigError, WeightsError
-from i2i_cli.files import write_text
+from i2i_cli.files import PART, locked, sweep, write_text
 from i2i_cli.jobs.model_card import model_card
-from i2i_cli.jobs.publishing import GALLERY, MODEL
+from i2i_cli.jobs.publishing import GALLERY, LOCK, MODEL
 from i2i_cli.jobs.run_config import RunConfig, from_tables
 
 _STATE_KEY = "i2i-state"
+CONFIG = "config.toml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,14 @@ class StateFacts:
     step: int
     seconds: float
     data: dict[str, Any]
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The domains that the run is trained on."""
+        return tuple(self.data["domains"])
+
+
+_NO_FACTS = StateFacts(step=0, seconds=0.0, data={"domains": ()})
 
 
 @dataclass(frozen=True)
@@ -66,13 +76,29 @@ class RunFolder:
         """Every loss and figure."""
         return Journal(self.path / "journal.jsonl")
 
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the folder: nobody else trains in it, or adds a classifier to its weights, meanwhile.
+
+        Raises:
+            DataError: somebody does.
+        """
+        return locked(self.path / LOCK, f"{self.path}")
+
+    def sweep(self) -> None:
+        """Remove what a killed process left half-written. Under the lock, nobody else is writing."""
+        sweep(self.path)
+
     def refuse_if_taken(self) -> None:
-        """Nothing is trained over.
+        """Nothing is trained over. A run that was killed before its first state was written is no loss.
 
         Raises:
             ConfigError: something stands in the folder already.
         """
-        if self.path.exists() and any(self.path.iterdir()):
+        try:
+            taken = [path.name for path in self.path.iterdir()] if self.path.exists() else []
+        except OSError as error:
+            raise ConfigError(f"{self.path}: {error.strerror}", "choose another --name") from error
+        if any(name not in (LOCK, CONFIG) and not name.endswith(PART) for name in taken):
             raise ConfigError(
                 f"{self.path} exists already", f"choose another --name, or go on with: i2i train --resume {self.path}"
             )
@@ -80,7 +106,7 @@ class RunFolder:
     def write_config(self, config: RunConfig) -> None:
         """Write every setting to `config.toml`."""
         text = to_toml(config, "Every setting of this run. Train the same again: i2i train --config config.toml")
-        write_text(self.path / "config.toml", text)
+        write_text(self.path / CONFIG, text)
 
     def read_config(self) -> RunConfig:
         """The run's config.
@@ -90,7 +116,7 @@ class RunFolder:
         """
         if not self.state.is_file():
             raise ConfigError(f"{self.path} holds no run to resume", "give the folder of a run, such as runs/faces")
-        return from_tables(upgraded(read_toml(self.path / "config.toml")))
+        return from_tables(upgraded(read_toml(self.path / CONFIG)))
 
     def save_state(self, tensors: dict[str, Tensor], facts: StateFacts) -> None:
         """Write what `load_state` gives back."""
@@ -100,8 +126,10 @@ class RunFolder:
         """The saved tensors, and where the run stood."""
         metadata = read_metadata(self.state)
         try:
-            facts = StateFacts(**json.loads(metadata[_STATE_KEY]))
-        except (KeyError, ValueError, TypeError) as error:
+            facts = updated(_NO_FACTS, json.loads(metadata[_STATE_KEY]))
+            if not all(isinstance(domain, str) for domain in facts.domains):
+                raise ValueError("its domains are no names")
+        except (KeyError, ValueError, TypeError, AttributeError, RecursionError, ConfigError) as error:
             raise WeightsError(f"{self.state} is no saved state of a run ({error})") from error
         return load_tensors(self.state), facts
 

@@ -20,7 +20,8 @@ from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.jobs.observer import Observer
 from i2i_cli.jobs.run_config import RunConfig, with_perceptual
 from i2i_cli.jobs.run_folder import RunFolder, StateFacts
-from i2i_cli.jobs.sitting import Sitting, TrainingResult, built_in, plain
+from i2i_cli.jobs.run_record import built_in, plain
+from i2i_cli.jobs.sitting import Sitting, TrainingResult
 from i2i_cli.models import family
 from i2i_cli.models.latent_classifier import networks_among
 
@@ -53,9 +54,12 @@ def train(
     loop = _build_loop(config, dataset)
     if init is not None:
         _start_from(init, loop)
-    run.write_config(config)
-    run.save_state(loop.state(), StateFacts(step=0, seconds=0.0, data=dataset.fingerprint()))
-    return Sitting(run, config, dataset, loop, observer).go(should_stop)
+    with run.lock():
+        run.refuse_if_taken()  # by who was faster
+        run.sweep()
+        run.write_config(config)
+        run.save_state(loop.state(), StateFacts(step=0, seconds=0.0, data=dataset.fingerprint()))
+        return Sitting(run, config, dataset, loop, observer).go(should_stop)
 
 
 def resume(
@@ -74,15 +78,21 @@ def resume(
         ConfigError: there is no run to resume, or it is finished.
         WeightsError: its state does not fit its config or its data.
     """
-    observer = observer or Observer()
-    run = RunFolder(folder)
+    observer, run = observer or Observer(), RunFolder(folder)
     config = _settled(updated(run.read_config(), changes or {}), observer)
+    with run.lock():
+        run.sweep()
+        return _resumed(run, config, observer).go(should_stop)
+
+
+def _resumed(run: RunFolder, config: RunConfig, observer: Observer) -> Sitting:
+    """A sitting at the run's saved state."""
     dataset = _open_data(config, observer)
     loop = _build_loop(config, dataset)
     tensors, facts = run.load_state()
-    if facts.data["domains"] != list(dataset.domains):
+    if facts.domains != dataset.domains:
         raise WeightsError(
-            f"{folder} was trained on the domains {', '.join(facts.data['domains'])}, not {', '.join(dataset.domains)}",
+            f"{run.path} was trained on the domains {', '.join(facts.domains)}, not {', '.join(dataset.domains)}",
             "resume with the folders that the run was started with",
         )
     if facts.data != dataset.fingerprint():
@@ -97,9 +107,9 @@ def resume(
     run.journal.rewind(facts.step)
     sitting = Sitting(run, config, dataset, loop, observer, facts.seconds)
     if sitting.share() >= 1 and run.model_is_finished(facts.step):
-        raise ConfigError(f"{folder} is finished at step {facts.step}", f"train it longer: --steps {2 * facts.step}")
+        raise ConfigError(f"{run.path} is finished at step {facts.step}", f"train it longer: --steps {2 * facts.step}")
     run.write_config(config)
-    return sitting.go(should_stop)
+    return sitting
 
 
 def _check(config: RunConfig, domains: tuple[str, ...], init: Path | None = None) -> None:

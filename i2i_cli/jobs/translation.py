@@ -14,7 +14,7 @@ from torch import Tensor
 from i2i_cli.config import updated
 from i2i_cli.data.geometry import Frame, fit
 from i2i_cli.data.images import Picture, read_image, upright
-from i2i_cli.engine.checkpoint import load_into, load_tensors
+from i2i_cli.engine.checkpoint import check_shapes, load_into, load_tensors
 from i2i_cli.engine.device import pick_device
 from i2i_cli.engine.header import read_header
 from i2i_cli.errors import ConfigError, DataError, WeightsError
@@ -22,7 +22,7 @@ from i2i_cli.jobs.publishing import find_weights
 from i2i_cli.jobs.trained import DOMAINS, TrainedModel
 from i2i_cli.models import family
 from i2i_cli.models.family import Codes
-from i2i_cli.models.latent_classifier import classifiers_among, networks_among
+from i2i_cli.models.latent_classifier import PREFIX, classifiers_among, networks_among
 
 __all__ = ["DOMAINS", "Target", "Translator", "load"]
 
@@ -59,6 +59,9 @@ def load(weights: str | Path | None = None, device: str = "auto") -> "Translator
     try:
         kind = family(header.family)
         networks = updated(kind.networks, header.config.get("networks", {}))
+        # First without memory: a header that lies costs none.
+        with torch.device("meta"):
+            check_shapes(kind.build_model(networks, header.image_size, header.domains), path, ignored=PREFIX)
         model = kind.build_model(networks, header.image_size, header.domains)
     except ConfigError as error:
         raise WeightsError(f"the header of {path} is damaged: {error.message}", error.hint) from error

@@ -77,8 +77,9 @@ class OrientedGradients(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        angles = torch.arange(self.NUM_ORIENTATIONS) * (math.pi / self.NUM_ORIENTATIONS)
-        self.register_buffer("directions", torch.stack([angles.cos(), angles.sin()]), persistent=False)
+        angles = [math.pi * place / self.NUM_ORIENTATIONS for place in range(self.NUM_ORIENTATIONS)]
+        directions = [[turn(angle) for angle in angles] for turn in (math.cos, math.sin)]
+        self.register_buffer("directions", torch.tensor(directions), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         grey = images.float().mean(1, keepdim=True)

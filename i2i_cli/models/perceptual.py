@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchvision.models import VGG16_Weights
 from torchvision.models.vgg import cfgs, make_layers
 
+from i2i_cli.bundled import is_offline
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.models.backbone import load_backbone
 
@@ -29,6 +30,11 @@ def resolve_choice(choice: str, has_pixel_loss: bool) -> str:
     """
     if choice == "auto":
         return "imagenet" if is_cached() else "none" if has_pixel_loss else "random"
+    if choice == "imagenet" and is_offline() and not is_cached():
+        raise ConfigError(
+            f"--offline: VGG-16's ImageNet weights ({DOWNLOAD}) are not on this machine",
+            "use --perceptual bundled, which needs no download",
+        )
     if choice in _CHOICES:
         return choice
     if Path(choice).is_file():

@@ -42,7 +42,7 @@ def journal(folder: Path) -> list[dict]:
 
 def test_a_run_folder_explains_itself(run: Path) -> None:
     assert {path.name for path in run.iterdir()} == {
-        "README.md", "best.safetensors", "config.toml", "gallery.safetensors", "journal.jsonl",
+        ".lock", "README.md", "best.safetensors", "config.toml", "gallery.safetensors", "journal.jsonl",
         "model.safetensors", "samples", "state.safetensors",
     }  # fmt: skip
     config = tomllib.loads((run / "config.toml").read_text())

@@ -16,6 +16,9 @@ from i2i_cli.models.srae.content import BesideBackbone, TwoHalves, content_strea
 IMAGE_SIZES = (32, 64, 128, 256)
 CONTENT_TRUNKS = ("shared", "edges", "backbone")
 
+LARGEST = {"width": 4096, "min_width": 4096, "num_blocks": 64, "content_channels": 4096, "domain_channels": 65536}
+"""Sizes beyond these are mistakes, or a header that lies."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworksConfig:
@@ -57,9 +60,11 @@ class NetworksConfig:
     content_noise: float = 0.7
 
     def __post_init__(self) -> None:
-        for name in ("width", "min_width", "content_channels", "domain_channels"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"networks.{name} = {getattr(self, name)} is below 1")
+        for name, largest in LARGEST.items():
+            if not (name != "num_blocks") <= getattr(self, name) <= largest:
+                raise ConfigError(
+                    f"networks.{name} = {getattr(self, name)}", f"use {int(name != 'num_blocks')} to {largest}"
+                )
         if self.content_size not in (2, 4, 8, 16, 32):
             raise ConfigError(f"networks.content_size = {self.content_size}", "use 2, 4, 8, 16 or 32")
         if self.content_trunk not in CONTENT_TRUNKS:
@@ -70,8 +75,8 @@ class NetworksConfig:
             )
         if self.content_trunk == "backbone" and not self.content_noise:
             raise ConfigError("a content_trunk of backbone has no sigma_c to learn", "give networks.content_noise")
-        if self.num_blocks < 0 or self.content_noise < 0:
-            raise ConfigError("networks.num_blocks and networks.content_noise cannot be negative")
+        if self.content_noise < 0:
+            raise ConfigError(f"networks.content_noise = {self.content_noise:g} is below 0")
 
     @property
     def content_outputs(self) -> int:
