@@ -4,16 +4,23 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow bench lint manifest clean
+.PHONY: demo test test-slow attacks audit bench lint manifest clean
 
 demo: $(READY)
 	$(BIN)/i2i demo
 
 test: $(READY) lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
+
+attacks: $(READY)
+	$(BIN)/python -m tests.attacks
+
+audit: $(READY)
+	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/python -m pip_audit --skip-editable
 
 bench: $(READY)
 	$(BIN)/python benchmarks/startup.py demo/run

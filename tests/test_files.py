@@ -1,10 +1,12 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from i2i_cli.errors import DataError
-from i2i_cli.files import write_text, written_whole
+from i2i_cli.files import locked, sweep, write_text, written_whole
 
 
 def test_a_file_appears_whole_with_the_umask_s_mode(tmp_path: Path) -> None:
@@ -39,3 +41,27 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot write"):
         write_text(tmp_path / "file" / "a.txt", "x")
+
+
+HOLD = "import sys, time; from pathlib import Path; from i2i_cli.files import locked\n" + (
+    "with locked(Path(sys.argv[1]), 'it'): print('held', flush=True); time.sleep(60)"
+)
+
+
+def test_a_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    with subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        with pytest.raises(DataError, match=f"the run is in use by process {holder.pid} on "), locked(path, "the run"):
+            pass
+        holder.kill()
+    with locked(path, "the run"):
+        assert str(os.getpid()) in path.read_text()
+
+
+def test_a_sweep_takes_half_written_files_alone(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / ".a.png-12.part").write_text("")
+    (tmp_path / "kept.part").write_text("")
+    sweep(tmp_path)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["kept.part"]

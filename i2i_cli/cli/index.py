@@ -75,7 +75,8 @@ def index(
 
 
 def _merge(paths: list[Path], out: Path, force: bool, as_json: bool) -> None:
-    from i2i_cli.jobs.gallery import merge, open_gallery, save_gallery
+    from i2i_cli.jobs.gallery import open_gallery, save_gallery
+    from i2i_cli.jobs.merging import merge
     from i2i_cli.jobs.outputs import check_new
 
     check_new(out, force)

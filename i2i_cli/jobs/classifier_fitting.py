@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from i2i_cli.data.domains import is_held_out
-from i2i_cli.errors import ConfigError, DataError
+from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.jobs.gallery import HELD_OUT, UNDECIDED, UNKNOWN, Gallery
 from i2i_cli.models.latent_classifier import LatentClassifier
 
@@ -76,6 +76,7 @@ def fit_on_gallery(gallery: Gallery, name: str, group: str | None = None) -> Fit
     Raises:
         DataError: fewer than two labels with training images.
         ConfigError: `group` is no regular expression.
+        WeightsError: the gallery holds codes that are no numbers.
     """
     check_pattern(group)
     rows = np.flatnonzero(gallery.labels != UNKNOWN)
@@ -92,6 +93,8 @@ def fit_on_gallery(gallery: Gallery, name: str, group: str | None = None) -> Fit
         raise DataError(f"no training images of {', '.join(missing)}", "put some below train/, or leave the label out")
     classes = tuple(gallery.facts.labels[label] for label in present)
     codes, labels = np.asarray(gallery.domain[rows], np.float32), np.searchsorted(present, labels)
+    if not np.isfinite(codes).all():
+        raise WeightsError(f"the gallery of {gallery.facts.root} holds NaN", "make it anew: i2i index")
     fitted = fit_classifier(name, codes[~tests], labels[~tests], classes, groups[~tests])
     return score_if_any(fitted, codes[tests], labels[tests])
 

@@ -17,7 +17,7 @@ import csv
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from i2i_cli.config import updated
 from i2i_cli.engine.header import read_metadata
 from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.files import check_written_as, written_whole
@@ -56,6 +57,9 @@ class GalleryFacts:
     labels: tuple[str, ...]
     content_shape: tuple[int, ...]
     format: int = FORMAT
+
+
+_NO_FACTS = GalleryFacts(model="", root="", labels=(), content_shape=())
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,12 +151,16 @@ def open_gallery(path: Path) -> Gallery:
         values = json.loads(metadata[KEY])
         if values["format"] > FORMAT:
             raise WeightsError(f"{path} has gallery format {values['format']}; this i2i reads up to {FORMAT}")
-        shape = tuple(int(length) for length in values.pop("content_shape"))
-        facts = GalleryFacts(**values | {"labels": tuple(values["labels"])}, content_shape=shape)
-        if not all(isinstance(text, str) for text in (facts.model, facts.root, *facts.labels)):
-            raise ValueError("its header holds something else than text")
+        facts = updated(_NO_FACTS, values)
+        if not all(isinstance(label, str) for label in facts.labels) or not Path(facts.root).is_absolute():
+            raise ValueError("its header holds no labels, or no folder")
+        if not all(isinstance(length, int) and 0 < length < 2**31 for length in facts.content_shape):
+            raise ValueError("the shape of its codes")
         return _opened(path, facts)
-    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError, OSError) as error:
+    # What numpy lacks a type for is an AttributeError.
+    except (
+        ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError, OSError, ConfigError,
+    ) as error:  # fmt: skip
         raise WeightsError(f"the gallery {path} is damaged ({error})", "make it anew: i2i index") from error
 
 
@@ -164,6 +172,7 @@ def _opened(path: Path, facts: GalleryFacts) -> Gallery:
     starts = [0, *small["path_ends"].tolist()]
     raw = small["paths"].tobytes()
     rows_agree = all(small[name].shape == (count,) for name in (*_COLUMNS, "path_ends"))
+    rows_agree &= all(column.dtype.kind in "iu" for column in small.values())
     rows_agree &= all(len(shape) == 2 and shape[0] == count for shape in shapes.values())
     in_order = all(first <= last for first, last in pairwise(starts)) and starts[-1] == len(raw)
     known = count == 0 or (small["labels"].min() >= UNKNOWN and small["labels"].max() < len(facts.labels))
@@ -216,32 +225,3 @@ def _write_csv(path: Path, gallery: Gallery) -> None:
 def readable(path: str) -> str:
     """A path as text: bytes that are none are shown as escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def merge(galleries: Sequence[Gallery]) -> Gallery:
-    """One gallery of all rows of `galleries`; of an image that several hold, the last one's row.
-
-    Raises:
-        ConfigError, WeightsError: fewer than two galleries, or galleries of different weights.
-    """
-    if len(galleries) < 2:
-        raise ConfigError("--merge takes two galleries or more")
-    first = galleries[0].facts
-    for other in galleries[1:]:
-        if (other.facts.model, other.facts.content_shape) != (first.model, first.content_shape):
-            raise WeightsError("the galleries were made with different weights", "index their folders with the same -w")
-    where = {gallery.path(row): (gallery, row) for gallery in galleries for row in range(len(gallery))}
-    chosen = [(path, *where[path]) for path in sorted(where)]
-    root = os.path.commonpath([gallery.facts.root for gallery in galleries])
-    names = tuple(sorted({name for gallery in galleries for name in gallery.facts.labels}))
-    places = {name: place for place, name in enumerate(names)}
-
-    def column(name: str) -> NDArray:
-        return np.stack([getattr(gallery, name)[row] for _, gallery, row in chosen])
-
-    return Gallery(
-        facts=replace(first, root=root, labels=names),
-        paths=[os.path.relpath(path, root) for path, _, _ in chosen],
-        labels=np.array([places.get(gallery.label(row) or "", UNKNOWN) for _, gallery, row in chosen], np.int32),
-        **{name: column(name) for name in ("splits", "sizes", "times", "content", "domain")},
-    )

@@ -76,7 +76,7 @@ def _figures_table(figures: dict[str, Any]) -> list[str]:
         ("domain read from content codes by a fresh probe", figures.get("leak_means")),
         ("the same with the training's noise", figures.get("leak_noisy")),
     ]
-    lines = [f"| {name} | {value:.3f} |" for name, value in rows if value is not None]
+    lines = [f"| {name} | {value:.3f} |" for name, value in rows if isinstance(value, (int, float))]
     return ["| held-out figure | |", "|---|---|", *lines, ""]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from i2i_cli.errors import WeightsError
 from i2i_cli.jobs.codes import features
 from i2i_cli.jobs.gallery import UNKNOWN, Gallery
 
@@ -46,7 +47,11 @@ class ExactSearch:
         self._kept: dict[int, Tensor] = {}
 
     def nearest(self, queries: Tensor, k: int, scopes: Sequence[Scope]) -> list[list[tuple[float, int]]]:
-        """For each of the unit vectors (Q, f), up to `k` pairs of score and row, the closest first."""
+        """For each of the unit vectors (Q, f), up to `k` pairs of score and row, the closest first.
+
+        Raises:
+            WeightsError: the gallery holds codes that are no numbers.
+        """
         wanted, shunned, own = torch.tensor(scopes, device=self.device).T[:, :, None]
         scores = torch.full((len(queries), 0), -torch.inf, device=self.device)
         rows = torch.zeros((len(queries), 0), dtype=torch.int64, device=self.device)
@@ -58,6 +63,8 @@ class ExactSearch:
             scores, rows = torch.cat([scores, best], dim=1), torch.cat([rows, places + part.start], dim=1)
             scores, order = scores.topk(min(k, scores.shape[1]))
             rows = rows.gather(1, order)
+        if bool(scores.isnan().any()):  # they come out first, as if they were the largest
+            raise WeightsError("the gallery holds codes with NaN", "make it anew: i2i index")
         pairs = (zip(*both, strict=True) for both in zip(scores.tolist(), rows.tolist(), strict=True))
         return [[(score, row) for score, row in found if score > -torch.inf] for found in pairs]
 

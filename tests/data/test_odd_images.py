@@ -1,6 +1,5 @@
 """Every odd image through the one door, `read_image`: all drawn here."""
 
-import io
 import os
 import subprocess
 import sys
@@ -14,26 +13,7 @@ from i2i_cli.data.cache import fit_shorter_side
 from i2i_cli.data.geometry import fit
 from i2i_cli.data.images import read_image
 from i2i_cli.errors import DataError
-
-MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "I", "F", "I;16", "LAB")
-FORMATS = ("PNG", "TIFF", "JPEG", "WEBP", "BMP", "GIF", "TGA", "PPM")
-
-
-def drawn(mode: str) -> Image.Image:
-    """Noise in `mode`."""
-    noise = np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)
-    base = Image.fromarray(noise)
-    if mode == "I;16":
-        return Image.fromarray(noise[..., 0].astype(np.uint16) * 257)
-    if mode == "LAB":
-        return Image.frombytes("LAB", base.size, noise.tobytes())
-    return base.convert("LA").convert("PA") if mode == "PA" else base.convert(mode)
-
-
-def encoded(image: Image.Image, format_name: str, **options) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format_name, **options)
-    return buffer.getvalue()
+from tests.attacks.corpus import FORMATS, MODES, drawn, encoded
 
 
 def test_every_mode_in_every_format_that_can_hold_it_comes_in_as_rgb() -> None:
@@ -118,3 +98,22 @@ def test_a_bomb_is_refused_before_it_costs_memory(tmp_path: Path) -> None:
     said, grown = found.stdout.splitlines()
     assert "megapixels" in said
     assert int(grown) * (1 if sys.platform == "darwin" else 1024) < 50 * 2**20
+
+
+def test_a_large_image_is_decoded_to_what_is_needed_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
+    smooth = Image.fromarray(noise).resize((800, 600), Image.Resampling.BICUBIC)
+    whole = np.asarray(fit(read_image(encoded(smooth, "PNG"), 64), 32)[0], float)
+    monkeypatch.setattr("i2i_cli.data.images.LARGE_PIXELS", 10_000)
+    picture = read_image(encoded(smooth, "PNG"), 64)
+    assert picture.size == (800, 600) and picture.rgb.size == (200, 150)
+    assert np.abs(np.asarray(fit(picture, 32)[0], float) - whole).max() < 6
+
+
+def test_wide_grey_is_scaled_strip_by_strip_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32)
+    values[3, 3] = np.nan
+    data = encoded(Image.fromarray(values), "TIFF")
+    whole = np.asarray(read_image(data).rgb)
+    monkeypatch.setattr("i2i_cli.data.images._STRIP", 8)
+    assert np.array_equal(np.asarray(read_image(data).rgb), whole)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from i2i_cli.engine.checkpoint import load_into, load_tensors, save_tensors
+from i2i_cli.engine.checkpoint import check_shapes, load_into, load_tensors, save_tensors
 from i2i_cli.errors import WeightsError
 
 
@@ -30,3 +30,31 @@ def test_tensors_that_do_not_fit_are_said() -> None:
     for tensors in ({"weight": torch.zeros(3, 2)}, {"weight": torch.zeros(9, 9), "bias": torch.zeros(3)}):
         with pytest.raises(WeightsError, match="does not fit its own header"):
             load_into(layer, tensors, Path("w.safetensors"))
+
+
+def test_weights_that_are_no_numbers_are_refused() -> None:
+    layer = nn.Linear(2, 3)
+    for wild in (float("nan"), float("inf")):
+        tensors = {"weight": torch.full((3, 2), wild), "bias": torch.zeros(3)}
+        with pytest.raises(WeightsError, match="holds NaN or infinity in weight"):
+            load_into(layer, tensors, Path("w.safetensors"))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"weight": torch.zeros(2, 3)},
+        {"weight": torch.zeros(3, 2, dtype=torch.int64)},
+        {"other": torch.zeros(1)},
+    ],
+)
+def test_a_file_is_compared_with_a_model_that_has_no_memory(tmp_path: Path, changed: dict) -> None:
+    path = tmp_path / "w.safetensors"
+    sound = {"weight": torch.zeros(3, 2).half(), "bias": torch.zeros(3), "classifier.x": torch.zeros(1)}
+    with torch.device("meta"):
+        model = nn.Linear(2, 3)
+    save_tensors(path, sound, {})
+    check_shapes(model, path, ignored="classifier.")
+    save_tensors(path, sound | changed, {})
+    with pytest.raises(WeightsError, match="does not fit its own header"):
+        check_shapes(model, path, ignored="classifier.")

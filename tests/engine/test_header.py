@@ -72,6 +72,36 @@ def test_strange_headers_are_said(tmp_path: Path) -> None:
         read_header(tmp_path / "none")
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"domains": ["a", "../b"]},
+        {"domains": ["a", ""]},
+        {"domains": ["a", "a"]},
+        {"domains": []},
+        {"domains": ["a", 7]},
+        {"domains": ["a", "x" * 300]},
+        {"image_size": 10**9},
+        {"image_size": 32.5},
+        {"step": -1},
+        {"step": "5"},
+        {"family": None},
+        {"finished": "yes"},
+        {"config": {"networks": None}},
+        {"figures": {"judged": 1}},
+        {"figures": {"judge_accuracy": "high"}},
+        {"classifiers": {"shape": {"classes": "ab"}}},
+        {"classifiers": {"shape": {"classes": ["a", ".."]}}},
+        {"trained_on": {"images": ["a"]}},
+    ],
+)
+def test_what_no_training_writes_is_refused(tmp_path: Path, changed: dict) -> None:
+    values = json.loads(HEADER.to_metadata()[KEY]) | changed
+    save_file({"x": torch.zeros(1)}, tmp_path / "w", {KEY: json.dumps(values)})
+    with pytest.raises(WeightsError, match=r"the header of .* is damaged"):
+        read_header(tmp_path / "w")
+
+
 def test_settings_that_earlier_versions_called_otherwise_are_understood() -> None:
     old = {
         "networks": {"edges_only": True, "width": 8},

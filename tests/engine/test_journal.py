@@ -1,6 +1,9 @@
 from pathlib import Path
 
+import pytest
+
 from i2i_cli.engine.journal import Journal
+from i2i_cli.errors import DataError
 
 
 def test_lines_come_back_rounded_and_rewound(tmp_path: Path) -> None:
@@ -21,3 +24,18 @@ def test_a_line_cut_by_a_crash_is_left_out(tmp_path: Path) -> None:
     journal.rewind(5)
     journal.write("training", 2)
     assert [line["step"] for line in journal.lines()] == [1, 2]
+
+
+def test_a_line_cut_by_a_full_disk_takes_no_other_with_it(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.write("training", 1)
+    with journal.path.open("a") as file:
+        file.write('{"kind": "trai')
+    journal.write("training", 2)
+    assert [line["step"] for line in journal.lines()] == [1, 2]
+
+
+def test_a_journal_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").mkdir()
+    with pytest.raises(DataError, match="cannot write"):
+        Journal(tmp_path / "journal.jsonl").write("training", 1)

@@ -1,14 +1,15 @@
 import csv
+import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from i2i_cli.errors import ConfigError, WeightsError
-from i2i_cli.jobs.gallery import UNKNOWN, Gallery, GalleryFacts, merge, open_gallery, save_gallery
+from i2i_cli.jobs.gallery import KEY, UNKNOWN, Gallery, GalleryFacts, open_gallery, save_gallery
 
 ODD = os.fsdecode(b"b/new\nline \xff,.png")
 
@@ -94,15 +95,23 @@ def test_other_files_are_told_for_what_they_are(tmp_path: Path, run: Path) -> No
         open_gallery(tmp_path / "page.safetensors")
 
 
-def test_a_merge_holds_every_image_once() -> None:
-    first = gallery("/photos/x", ("a/1.png", "a/2.png"))
-    second = replace(gallery("/photos", ("x/a/2.png", "b/3.png")), content=np.full((2, 2), 9, np.float16))
-    joined = merge([first, second])
-    assert joined.facts.root == "/photos"
-    assert list(joined.paths) == ["b/3.png", "x/a/1.png", "x/a/2.png"]
-    assert joined.content[2].tolist() == [9, 9], "the later gallery's row counts"
-    assert [joined.label(row) for row in range(3)] == ["b", "a", None]
-    with pytest.raises(WeightsError, match="different weights"):
-        merge([first, replace(second, facts=replace(second.facts, model="other"))])
-    with pytest.raises(ConfigError, match="two"):
-        merge([first])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"content_shape": [float("inf"), 1, 1]},
+        {"content_shape": [-2, 1, 1]},
+        {"root": "photos"},
+        {"labels": [1, 2]},
+        {"labels": "ab"},
+        {"model": None},
+    ],
+)
+def test_a_header_that_no_index_writes_is_refused(tmp_path: Path, changed: dict) -> None:
+    path = tmp_path / "g.safetensors"
+    save_gallery(path, gallery())
+    with safe_open(path, framework="np") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+        facts = json.loads(file.metadata()[KEY]) | changed
+    save_file(tensors, path, {KEY: json.dumps(facts)})
+    with pytest.raises(WeightsError, match="damaged"):
+        open_gallery(path)

@@ -18,7 +18,7 @@ from i2i_cli.errors import ConfigError, DataError, I2IError, WeightsError
 from i2i_cli.jobs import sitting
 from i2i_cli.jobs.observer import Observer
 from i2i_cli.jobs.run_config import run_config
-from i2i_cli.jobs.sitting import _is_due
+from i2i_cli.jobs.sitting import LOG_EVERY, _is_due, _journal_gap
 from i2i_cli.jobs.training import resume, train
 
 
@@ -214,6 +214,14 @@ def test_divergence_ends_the_run_and_keeps_the_last_checkpoint(tiny: dict, tmp_p
 def test_intervals_grow() -> None:
     due = [step for step in range(1, 9001) if _is_due(step, first=50, widest=2000)]
     assert due == [50, 100, 200, 400, 800, 1600, 2000, 4000, 6000, 8000]
+
+
+def test_a_journal_stays_short() -> None:
+    lines = last = 0
+    for step in range(0, 5_000_000, LOG_EVERY):
+        if step - last >= _journal_gap(step):
+            lines, last = lines + 1, step
+    assert 500 < lines < 7000
 
 
 @pytest.mark.parametrize(
