@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -24,17 +24,17 @@ _ESCAPES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 def say(text: str) -> None:
     """A line for the person, on stderr. Nothing is lost where nobody can hear it."""
     with suppress(OSError):
-        typer.echo(_printable(text), err=True)
+        typer.echo(_printable(text, sys.stderr), err=True)
 
 
 def _write_line(text: str) -> None:
-    """A line of results on stdout.
+    """A line of results on stdout, shown as it can be there.
 
     Raises:
         DataError: stdout is full, or cannot be written. Where its reader is gone, `BrokenPipeError`.
     """
     try:
-        typer.echo(text)
+        typer.echo(_printable(text, sys.stdout))
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -50,7 +50,7 @@ def print_error(error: I2IError) -> None:
 
 def print_result(values: Mapping[str, Any], plain: str, as_json: bool) -> None:
     """One result on stdout: a JSON object on a line of its own, or the plain text."""
-    _write_line(json.dumps(values) if as_json else _printable(plain))
+    _write_line(json.dumps(values) if as_json else plain)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -59,7 +59,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     widths = [max(len(row[i]) for row in table) for i in range(len(columns))]
     for row in table:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        _write_line(_printable(line.rstrip()))
+        _write_line(line.rstrip())
 
 
 def shown_path(path: Path) -> str:
@@ -137,8 +137,8 @@ def write_stdout(data: bytes) -> None:
         raise DataError(f"cannot write to stdout: {error.strerror or error}", "make room, or give -o FILE") from error
 
 
-def _printable(text: str) -> str:
+def _printable(text: str, stream: TextIO | None) -> str:
     """File names may hold bytes that are no text, and escapes that move a cursor: they are shown, not acted out."""
-    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    encoding = getattr(stream, "encoding", None) or "utf-8"
     text = _ESCAPES.sub(lambda found: repr(found.group())[1:-1], text)
     return text.encode(encoding, "backslashreplace").decode(encoding)

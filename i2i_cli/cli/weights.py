@@ -9,7 +9,6 @@ import typer
 from i2i_cli.cli.app import app
 from i2i_cli.cli.options import ForceOpt, JsonOpt, complete_weights
 from i2i_cli.cli.report import print_error, print_result, print_table, say
-from i2i_cli.errors import I2IError
 
 EXAMPLES = """Examples:
 
@@ -68,23 +67,21 @@ def show(name: NameArg = None, as_json: JsonOpt = False) -> None:
 
 @weights_app.command()
 def check(name: NameArg = None) -> None:
-    """Load weights whole and compare their hash; without NAME, all that `list` shows."""
-    from i2i_cli.jobs.publishing import check_weights, find_weights, known_sha256, list_weights
+    """Load weights whole and compare their hash; without NAME, all that `list` shows and what else came with i2i."""
+    from i2i_cli.jobs.publishing import check_all, check_weights, find_weights, known_sha256
 
     if name is not None:
         path = find_weights(name)
         check_weights(path, known_sha256(path))
         print_result({}, f"{path}: sound", False)
         return
-    failures = 0
-    for entry in list_weights():
-        try:
-            check_weights(entry.path, entry.sha256)
-            print_result({}, f"{entry.path}: sound", False)
-        except I2IError as error:
-            failures += 1
+    found = list(check_all())
+    for path, error in found:
+        if error is None:
+            print_result({}, f"{path}: sound", False)
+        else:
             print_error(error)
-    if failures:
+    if any(error for _, error in found):
         raise typer.Exit(1)
 
 

@@ -1,6 +1,5 @@
 """The files of a folder that is to be a gallery, with what their places say of them."""
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,8 +45,9 @@ def listed(root: Path) -> list[Entry]:
 
 def entry(root: Path, path: Path, label: str | None, split: int) -> Entry:
     """The file at `path` as it is now."""
+    name = path.relative_to(root).as_posix()  # the same on every system, like the gallery it goes into
     try:
         stat = path.stat()
     except OSError:  # a link to nowhere: reading it will say so
-        return Entry(os.fspath(path.relative_to(root)), label, split, 0, 0)
-    return Entry(os.fspath(path.relative_to(root)), label, split, stat.st_size, stat.st_mtime_ns)
+        return Entry(name, label, split, 0, 0)
+    return Entry(name, label, split, stat.st_size, stat.st_mtime_ns)

@@ -34,7 +34,7 @@ def merge(galleries: Sequence[Gallery]) -> Gallery:
 
     return Gallery(
         facts=replace(first, root=root, labels=names),
-        paths=[os.path.relpath(path, root) for path, _, _ in chosen],
+        paths=[path.relative_to(root).as_posix() for path, _, _ in chosen],
         labels=np.array([places.get(gallery.label(row) or "", UNKNOWN) for _, gallery, row in chosen], np.int32),
         **{name: column(name) for name in ("splits", "sizes", "times", "content", "domain")},
     )

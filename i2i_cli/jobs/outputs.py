@@ -1,5 +1,6 @@
 """Where each result goes, settled before any work is done."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,8 @@ from i2i_cli.data.images import OUTPUT_FORMATS, SUFFIXES
 from i2i_cli.errors import ConfigError, DataError
 from i2i_cli.files import check_written_as
 from i2i_cli.jobs.sources import STREAM, Source
+
+_UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
 
 def plan_outputs(
@@ -98,5 +101,5 @@ def _output(source: Source, label: str, out: Path | None, to_folder: bool, suffi
 
 
 def _safe(label: str) -> str:
-    """A label as part of a file name."""
-    return label.replace("/", "_").replace("\\", "_").strip(".") or "_"
+    """A label as part of a file name that every system can have."""
+    return _UNSAFE.sub("_", label).strip(". ") or "_"

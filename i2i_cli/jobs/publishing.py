@@ -5,7 +5,9 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from i2i_cli.bundled import bundled_folder
 from i2i_cli.config import nearest
@@ -103,11 +105,14 @@ def _runs() -> list[WeightsEntry]:
 
 
 def _shipped() -> Iterator[WeightsEntry]:
-    manifest = bundled_folder() / MANIFEST
-    if manifest.is_file():
-        for entry in json.loads(manifest.read_text(encoding="utf-8"))["weights"]:
-            path = manifest.parent / f"{entry['name']}.safetensors"
-            yield _entry(entry["name"], path, shipped=True, sha256=entry["sha256"])
+    for entry in _manifest().get("weights", []):
+        path = bundled_folder() / f"{entry['name']}.safetensors"
+        yield _entry(entry["name"], path, shipped=True, sha256=entry["sha256"])
+
+
+def _manifest() -> dict[str, Any]:
+    path = bundled_folder() / MANIFEST
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _entry(name: str, path: Path, *, shipped: bool, sha256: str = "") -> WeightsEntry:
@@ -134,9 +139,31 @@ def check_weights(path: Path, sha256: str = "") -> None:
     # Late: this module serves shell completion, which cannot wait for torch.
     from i2i_cli.jobs.translation import load
 
-    if sha256 and (found := hashlib.sha256(path.read_bytes()).hexdigest()) != sha256:
-        raise WeightsError(f"{path} has the hash {found[:12]}…, not {sha256[:12]}…", "install i2i-cli again")
+    _check_hash(path, sha256)
     load(path, device="cpu")
+
+
+def check_all() -> Iterator[tuple[Path, I2IError | None]]:
+    """Every weights file that `list_weights` names and the other networks of the package, with what is wrong."""
+    checks = [(entry.path, partial(check_weights, entry.path, entry.sha256)) for entry in list_weights()]
+    for entry in _manifest().get("features", []):
+        path = bundled_folder() / f"{entry['name']}.safetensors"
+        checks.append((path, partial(_check_hash, path, entry["sha256"])))
+    for path, check in checks:
+        try:
+            check()
+            yield path, None
+        except I2IError as error:
+            yield path, error
+
+
+def _check_hash(path: Path, sha256: str) -> None:
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest() if sha256 else ""
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror}", "install i2i-cli again") from error
+    if found != sha256:
+        raise WeightsError(f"{path} has the hash {found[:12]}…, not {sha256[:12]}…", "install i2i-cli again")
 
 
 def known_sha256(path: Path) -> str:

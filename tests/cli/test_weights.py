@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from i2i_cli.bundled import bundled_folder
 from i2i_cli.cli import app
 from i2i_cli.jobs import publishing
 
@@ -44,6 +45,20 @@ def test_check_names_each_bad_one() -> None:
     ]
     assert sum(error is not None for error in errors) == 1
     assert "unusable" in RUNNER.invoke(app, ["weights", "list"]).stdout
+
+
+def test_check_knows_the_hash_of_every_shipped_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = tmp_path / "shipped"
+    shutil.copytree(bundled_folder(), shipped)
+    monkeypatch.setattr(publishing, "bundled_folder", lambda: shipped)
+    for name in ("backbone", "faces"):
+        path = shipped / f"{name}.safetensors"
+        data = bytearray(path.read_bytes())
+        data[-5] ^= 1
+        path.write_bytes(data)
+    result = RUNNER.invoke(app, ["weights", "check"])
+    assert result.exit_code == 1 and result.stderr.count("has the hash") == 2
+    assert f"{shipped / 'features.safetensors'}: sound" in result.stdout
 
 
 def test_pack_and_the_terms_on_the_card(domains: Path) -> None:

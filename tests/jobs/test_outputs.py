@@ -1,4 +1,4 @@
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
@@ -39,6 +39,14 @@ def test_results_go_where_a_person_expects_them(sources, labels, out, wanted) ->
 def test_a_label_cannot_leave_the_folder() -> None:
     ((_, (path,)),) = plan_outputs([source("d/a.jpg")], ["../up"], None)
     assert path.parent == Path("d")
+
+
+@pytest.mark.parametrize("label", ["a:b", "a?", 'say "x"', "<a>", "a|b", "tab\there", "a/b", "a\\b", "...", "con. "])
+def test_a_label_makes_a_name_that_windows_can_have(label: str) -> None:
+    ((_, (path,)),) = plan_outputs([source("a.jpg")], [label], None)
+    name = PureWindowsPath(path.name)
+    assert name.name == path.name and not set(path.name) & set('<>:"/\\|?*') and path.name.isprintable()
+    assert not name.stem.endswith((".", " "))
 
 
 def test_results_of_an_earlier_run_are_no_sources() -> None:
