@@ -44,6 +44,7 @@ def _strike(findings: Findings, scene: "_Scene", when: float, number: int, place
     scene.reset()
     after = when * scene.seconds * 1.1
     ended = scene.start().kill(after, number).wait(120)
+    findings.measure(ended)
     what = f"{place}: {signal.Signals(number).name} {after:.2f} s into {' '.join(scene.words)}"
     code = POLITE.get(number, -signal.SIGKILL)
     findings.check(ended.code in (0, code), f"{what}: code {ended.code}\n{ended.err[-600:]}")

@@ -10,6 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+POLITE = (signal.SIGINT, signal.SIGTERM)
+"""The signals that ask."""
+
 MEMORY = 3 * 2**30
 """Address space that a command may take beyond that of the process it was forked from, bytes."""
 
@@ -58,9 +61,11 @@ class Started:
             (streams or cwd) / f".{os.getpid()}-{time.monotonic_ns()}.{name}" for name in ("out", "err", "base")
         ]
         self._started = time.monotonic()
+        signal.pthread_sigmask(signal.SIG_BLOCK, POLITE)  # until the command could answer them
         self.pid = os.fork()
         if self.pid == 0:
             _become(words, cwd, self._streams, stdin, memory, before)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, POLITE)
 
     def kill(self, after: float, number: int = signal.SIGKILL) -> "Started":
         """Send a signal `after` seconds from the start, if it still runs."""
@@ -78,9 +83,10 @@ class Started:
             if time.monotonic() > deadline:
                 os.kill(self.pid, signal.SIGKILL)
             time.sleep(0.002)
-        out, err, base = (path.read_bytes() for path in self._streams)
+        # One that was killed at once has not even opened them.
+        out, err, base = (path.read_bytes() if path.exists() else b"" for path in self._streams)
         for path in self._streams:
-            path.unlink()
+            path.unlink(missing_ok=True)
         return Ended(
             code=os.waitstatus_to_exitcode(status),
             out=out,
@@ -115,12 +121,16 @@ def _become(
         size = _pages(0) + memory
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         before()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, POLITE)
         from i2i_cli.cli import main
 
         sys.argv = ["i2i", *words]
         main()
         code = 0
+    except KeyboardInterrupt:
+        code = 130
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(bool(end.code))
     except BaseException:

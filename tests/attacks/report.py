@@ -27,10 +27,14 @@ class Findings:
 
     def watch(self, ended: Ended, what: str) -> None:
         """Every command ends by itself, cleanly, and within the bound."""
-        self.slowest = max(self.slowest, ended.seconds)
-        self.grown = max(self.grown, ended.grown)
+        self.measure(ended)
         self.check(ended.is_clean, f"{what}: code {ended.code}\n{ended.err[-600:]}")
         self.check(ended.grown <= GROWTH, f"{what}: took {ended.grown / 2**20:.0f} MiB")
+
+    def measure(self, ended: Ended) -> None:
+        """Keep the longest time and the most memory."""
+        self.slowest = max(self.slowest, ended.seconds)
+        self.grown = max(self.grown, ended.grown)
 
     def by_kind(self) -> dict[str, list[str]]:
         """The faults by the last line that names an error, or by their first words."""

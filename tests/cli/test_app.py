@@ -136,3 +136,13 @@ def test_running_out_of_memory_is_an_error_with_a_way_out(monkeypatch: pytest.Mo
 def test_errors_carry_their_code() -> None:
     assert DataError("x").exit_code == 1 and DataError("x", exit_code=2).exit_code == 2
     assert app_module is app
+
+
+def test_offline_downloads_nothing_and_says_what_to_use(domains: Path, tmp_path: Path, monkeypatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setenv("I2I_OFFLINE", "")
+    result = RUNNER.invoke(app, ["--offline", "train", str(domains), "--perceptual", "imagenet", "--image-size", "32"])
+    assert result.exit_code == 2 and "528 MB" in result.stderr and "--perceptual bundled" in result.stderr
+    assert not (tmp_path / "hub").exists()

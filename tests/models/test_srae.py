@@ -216,7 +216,8 @@ def test_swapped_images_are_a_share_of_the_batch() -> None:
     trained, left = objective(swap_share=0.5, weights={"adversarial": 0.1, "content_consistency": 1.0}), context()
     terms = trained.autoencoder_loss(batch(), left)
     assert {"adversarial", "content_consistency"} <= terms.keys() and "domain_consistency" not in terms
-    assert left.left["swapped"].shape == (2, 3, 32, 32) and left.left["partners"].shape == (2,)
+    assert left.left["made"].shape == (3, 3, 32, 32), "two swaps, and a reconstruction"
+    assert left.left["y_made"].shape == (3,)
 
 
 def test_the_image_critic_learns_what_is_of_a_domain() -> None:
@@ -233,7 +234,37 @@ def test_the_image_critic_learns_what_is_of_a_domain() -> None:
         loss.backward()
         optimiser.step()
     assert float(loss.detach()) < 1
-    assert [logits.shape[1] for logits in critic(images, y)] == [16, 8, 4, 2]
+    assert [logits.shape[1] for logits in critic(images, y)] == [16, 8, 4, 2, 4]
+
+
+def test_what_is_as_real_as_real_images_is_not_pushed_further() -> None:
+    torch.manual_seed(0)
+    critic, images, y = ImageCritic(2, 16), torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([0, 0, 1, 1])
+    maps = critic(images, y)
+    for _ in range(100):
+        critic.remember(maps, y)
+    assert torch.allclose(critic.levels[4, 1], maps[4][2:].mean(), atol=1e-3)
+    critic.levels -= 100
+    assert float(critic.shortfall(images, y).detach()) == 0
+    critic.levels += 200
+    assert float(critic.shortfall(images, y).detach()) > 50
+    before = critic.levels.clone()
+    critic.remember([logits[:2] for logits in maps], y[:2])
+    assert torch.equal(critic.levels[:, 1], before[:, 1]), "a batch without a domain says nothing of it"
+
+
+def test_the_image_critic_sees_a_grid_that_is_finer_than_its_features() -> None:
+    torch.manual_seed(0)
+    critic, y = ImageCritic(2, 16), torch.zeros(8, dtype=torch.int64)
+    smooth = torch.nn.functional.interpolate(torch.rand(8, 3, 8, 8) * 2 - 1, (32, 32), mode="bilinear")
+    grid = 0.15 * (torch.arange(32) % 2 * 2.0 - 1)
+    optimiser = torch.optim.Adam(critic.patches.parameters(), 1e-3)
+    for _ in range(60):
+        loss = hinge_critic(critic(smooth, y)[-1], critic(smooth + grid, y)[-1])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert float(loss.detach()) < 0.5
 
 
 def test_something_has_to_rebuild_the_image() -> None:

@@ -109,15 +109,24 @@ class DomainCritic(nn.Sequential):
 
 
 class ImageCritic(nn.Module):
-    """Realness of images, at four scales of fixed ImageNet features; one output channel a domain.
+    """Realness of images: of patches of their pixels, and at four scales of fixed ImageNet features.
 
     Differs from the paper: it has no critic of images. Without one the outputs are as soft as an
-    autoencoder's reconstructions. The heads alone are trained, as in Projected GANs (arXiv
-    2111.01007): a critic of pixels made translations of different inputs alike.
+    autoencoder's reconstructions. On the features heads alone are trained, as in Projected GANs
+    (arXiv 2111.01007); alone they do not see grids, which were then drawn. A critic of pixels alone
+    made translations of different inputs alike. One output channel a domain.
     """
 
     FEATURE_SCALE = 0.1
     """Brings the backbone's features to about 1."""
+
+    GAIN = 5.0
+    """Of the heads' logits, which spectral normalisation keeps too small for the margins of a hinge loss."""
+
+    MEMORY = 0.9
+    """Decay of `levels`."""
+
+    levels: Tensor
 
     def __init__(self, num_domains: int, width: int) -> None:
         super().__init__()
@@ -132,10 +141,36 @@ class ImageCritic(nn.Module):
             )
             for channels in self.backbone.CHANNELS
         )
+        self.patches = nn.Sequential(
+            nn.Conv2d(3, width, 4, stride=2, padding=1),
+            nn.LeakyReLU(SLOPE),
+            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
+            nn.LeakyReLU(SLOPE),
+            nn.Conv2d(2 * width, 4 * width, 4, stride=2, padding=1),
+            nn.LeakyReLU(SLOPE),
+            nn.Conv2d(4 * width, num_domains, 3, padding=1),
+        )
+        self.register_buffer("levels", torch.zeros(len(self.heads) + 1, num_domains))
 
     def forward(self, images: Tensor, y: Tensor) -> list[Tensor]:
         """Logits (B, h, w), a map a scale, of `images` (B, 3, H, W) as members of the domains `y` (B,)."""
         rows = torch.arange(len(y), device=y.device)
         features = self.backbone(images)
-        maps = [head(self.FEATURE_SCALE * x).float() for head, x in zip(self.heads, features, strict=True)]
-        return [logits[rows, y] for logits in maps]
+        maps = [self.GAIN * head(self.FEATURE_SCALE * x) for head, x in zip(self.heads, features, strict=True)]
+        return [logits[rows, y].float() for logits in (*maps, self.patches(images))]
+
+    @torch.no_grad()
+    def remember(self, maps: list[Tensor], y: Tensor) -> None:
+        """Keep in `levels` (scale, domain) how real the real images of late were: `maps` as `forward` gave them."""
+        members = F.one_hot(y, self.levels.shape[1]).float()
+        means = torch.stack([logits.mean((1, 2)) @ members for logits in maps]) / members.sum(0).clamp_min(1)
+        kept = torch.where(members.sum(0) > 0, means, self.levels)
+        self.levels.lerp_(kept, 1 - self.MEMORY)
+
+    def shortfall(self, images: Tensor, y: Tensor) -> Tensor:
+        """How far `images` fall short of the real ones of late; what is as real as those is left alone.
+
+        A generator that is to please a critic without an end overdraws what it is pleased by.
+        """
+        maps = zip(self.levels[:, y], self.forward(images, y), strict=True)
+        return torch.stack([F.relu(level[:, None, None] - logits).mean() for level, logits in maps]).mean()

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from i2i_cli.errors import ConfigError
-from i2i_cli.models.adversarial import hinge_critic, hinge_generator
+from i2i_cli.models.adversarial import hinge_critic
 from i2i_cli.models.augmentation import moved, restyled
 from i2i_cli.models.contrast import within_domain_contrast
 from i2i_cli.models.family import Batch, Codes, Context, Objective, Turn
@@ -113,7 +113,7 @@ class SRAEObjective(Objective):
         if "content_contrast" in wanted:
             terms["content_contrast"] = self._contrast(batch, context)
         if any(name in wanted for name in _IMAGE_SWAP_TERMS):
-            terms |= self._swap_terms(content, domain, batch, wanted, context)
+            terms |= self._swap_terms(content, domain, reconstruction, batch, wanted, context)
         return {name: terms[name] for name in wanted}
 
     def _seen(self, images: Tensor, context: Context) -> Tensor:
@@ -150,7 +150,13 @@ class SRAEObjective(Objective):
         return torch.stack(losses).mean()
 
     def _swap_terms(
-        self, content: Gaussian, domain: Gaussian, batch: Batch, wanted: dict[str, float], context: Context
+        self,
+        content: Gaussian,
+        domain: Gaussian,
+        reconstruction: Tensor,
+        batch: Batch,
+        wanted: dict[str, float],
+        context: Context,
     ) -> dict[str, Tensor]:
         """Terms on x_ab: the content of a with the domain code of another image of the batch."""
         y, generator = batch.y, context.generator
@@ -158,15 +164,17 @@ class SRAEObjective(Objective):
         a, b = (torch.randperm(len(y), generator=generator, device=y.device)[:count] for _ in range(2))
         c_a, d_b = content.mean[a], domain.mean[b].detach()
         x_ab = self.model.decode(content.sample(generator)[a], d_b)
-        context.left.update(swapped=x_ab.detach(), partners=b)
         terms = {}
         if "content_consistency" in wanted or "domain_consistency" in wanted:
             c_ab, d_ab = self.model.encode(x_ab)
             terms["content_consistency"] = (c_ab - c_a.detach()).abs().mean()
             terms["domain_consistency"] = (d_ab - d_b).abs().mean()
         if "adversarial" in wanted and self.image_critic is not None:
-            scales = self.image_critic(self._seen(x_ab, context), y[b])
-            terms["adversarial"] = torch.stack([hinge_generator(logits) for logits in scales]).mean()
+            # Some reconstructions too: else what is sharp is a sign of a swap, and exaggerated there.
+            again = a[: max(1, count // 2)]
+            made, y_made = torch.cat([x_ab, reconstruction[again]]), torch.cat([y[b], y[again]])
+            context.left.update(made=made.detach(), y_made=y_made)
+            terms["adversarial"] = self.image_critic.shortfall(self._seen(made, context), y_made)
         return terms
 
     # The critics' turns.
@@ -191,11 +199,10 @@ class SRAEObjective(Objective):
         return {"image_critic": weight} if weight and step >= self.config.swap_start else {}
 
     def image_loss(self, batch: Batch, context: Context) -> dict[str, Tensor]:
-        """Hinge loss of the image critic: real images against this step's swapped ones."""
+        """Hinge loss of the image critic: real images against what was made of them at this step."""
         assert self.image_critic is not None
-        partners = context.left["partners"]
-        y_b = batch.y[partners]
-        real = self.image_critic(self._seen(batch.images[partners], context), y_b)
-        fake = self.image_critic(self._seen(context.left["swapped"], context), y_b)
+        real = self.image_critic(self._seen(batch.images, context), batch.y)
+        self.image_critic.remember(real, batch.y)
+        fake = self.image_critic(self._seen(context.left["made"], context), context.left["y_made"])
         losses = [hinge_critic(r, f) for r, f in zip(real, fake, strict=True)]
         return {"image_critic": torch.stack(losses).mean()}
