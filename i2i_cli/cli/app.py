@@ -43,15 +43,17 @@ class _Group(TyperGroup):
             raise typer.Exit(1) from None  # whoever read our stdout is gone: end quietly
         except (typer.Exit, typer.Abort, KeyboardInterrupt):
             raise
-        except RuntimeError as error:
-            if not any(
-                words in str(error) for words in ("out of memory", "can't allocate memory", "not enough memory")
-            ):
+        except (RuntimeError, MemoryError) as error:
+            if not (isinstance(error, MemoryError) or any(words in str(error) for words in _TOO_LITTLE)):
                 raise
             hint = "train with a smaller --batch-size or --image-size, or use --device cpu"
-            memory = I2IError("the device has too little memory", hint)
+            memory = I2IError("there is too little memory, on the device or in the machine", hint)
             print_error(memory)
             raise typer.Exit(memory.exit_code) from error
+
+
+_TOO_LITTLE = ("out of memory", "can't allocate memory", "not enough memory")
+"""What torch says of it."""
 
 
 app = typer.Typer(

@@ -122,11 +122,12 @@ def test_a_bug_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, caps
     assert caught.value.code == 1 and "ZeroDivisionError: oops" in said and "this is a bug in i2i" in said
 
 
-def test_running_out_of_memory_is_an_error_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), MemoryError()])
+def test_running_out_of_memory_is_an_error_with_a_way_out(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     import i2i_cli.jobs.diagnosis as diagnosis
 
     def starve() -> None:
-        raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+        raise error
 
     monkeypatch.setattr(diagnosis, "diagnose", starve)
     found = RUNNER.invoke(app, ["doctor"])
