@@ -17,8 +17,8 @@ ATTACKS: dict[str, tuple[Callable[[int, int, Path, Path], Findings], int, int]] 
     "images": (on_images.attack, 10_000, 40),
     "weights": (on_weights.attack, 10_000, 40),
     "death": (on_death.attack, 200, 4),
-    "disks": (on_disks.attack, 200, 2),
-    "company": (on_company.attack, 100, 2),
+    "disks": (on_disks.attack, 100, 2),
+    "company": (on_company.attack, 50, 2),
     "shells": (on_shells.attack, 1, 1),
     "hours": (on_hours.attack, 60, 0),
 }

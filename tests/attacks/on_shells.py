@@ -142,6 +142,7 @@ def _terminal(number: int, **names: str) -> Before:
         os.dup2(follower, number)
         if os.fork() == 0:  # somebody has to read, or the writer waits for ever
             os.close(follower)
+            os.close(number)  # or the terminal would never be closed
             os.set_blocking(leader, True)
             try:
                 while os.read(leader, 65536):
