@@ -1,5 +1,6 @@
 """`i2i translate`"""
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -120,7 +121,8 @@ def translate(
         read_stdin=read_stdin,
     )
     tasks = [Task(source, paths) for source, paths in planned]
-    num_failed = sum(not _report(outcome, as_json) for outcome in job.run(tasks))
+    with closing(job.run(tasks)) as outcomes:  # a signal waits for what is being written
+        num_failed = sum(not _report(outcome, as_json) for outcome in outcomes)
     summarise(num_failed, len(tasks))
 
 

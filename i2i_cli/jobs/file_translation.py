@@ -1,7 +1,8 @@
 """Translate image files to image files, in batches; one bad file never stops the others."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -72,12 +73,13 @@ class FileTranslation:
     skip_existing: bool = False
     read_stdin: Callable[[], bytes] = field(default=bytes)
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
+    def run(self, tasks: Sequence[Task]) -> Generator[Outcome, None, None]:
         """One outcome a task, in order, as soon as its batch is written."""
         settled = [self._settled(task) for task in tasks]
-        done = self._translated([task for task, outcome in zip(tasks, settled, strict=True) if outcome is None])
-        for outcome in settled:
-            yield next(done) if outcome is None else outcome
+        waiting = [task for task, outcome in zip(tasks, settled, strict=True) if outcome is None]
+        with closing(self._translated(waiting)) as done:
+            for outcome in settled:
+                yield next(done) if outcome is None else outcome
 
     def _settled(self, task: Task) -> Outcome | None:
         """The outcome of a task whose outputs are there already, where that ends it."""
@@ -93,7 +95,7 @@ class FileTranslation:
             return Outcome(source=source, error=taken)
         return None
 
-    def _translated(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
+    def _translated(self, tasks: Sequence[Task]) -> Generator[Outcome, None, None]:
         waiting = iter(tasks)
         batches = load_batches([task.source for task in tasks], self.translator.image_size, self.read_stdin)
         with ThreadPoolExecutor() as pool:

@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from concurrent.futures.thread import _python_exit
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,6 +137,7 @@ def _become(
     except BaseException:
         traceback.print_exc()
     finally:
+        _python_exit()  # as at the interpreter's end: threads finish what they write
         for stream in (sys.stdout, sys.stderr):
             try:
                 if stream is not None:

@@ -49,7 +49,7 @@ FAMILY = Family(
         },
         # Outputs as sharp as real ones, at LESS of the images a second.
         "sharp": {
-            "training": {"steps": 3000},
+            "training": {"steps": 2000},
             "objective": {
                 "perceptual": "bundled",
                 "feature_crop": 0.9,
