@@ -35,6 +35,7 @@ class _Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except I2IError as error:
+            _end_if_signalled()
             if ctx.params.get("debug"):
                 traceback.print_exc()
             print_error(error)
@@ -90,12 +91,14 @@ def options(
 
 def main() -> None:
     """Entry point of the `i2i` command."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _on_signal)
     try:
         app()
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception:
+        _end_if_signalled()
         traceback.print_exc()
         say("this is a bug in i2i: please report it in the project's issues, with the lines above")
         sys.exit(1)
@@ -103,9 +106,20 @@ def main() -> None:
         _close_streams()
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
+_signals: list[int] = []
+"""Those that came while nobody else had asked for them."""
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
     """End by way of every `finally`, so that no half-written file stays behind."""
-    raise SystemExit(128 + number)
+    _signals.append(number)
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+
+def _end_if_signalled() -> None:
+    """A library that was interrupted may have made an error of its own of it."""
+    if _signals:
+        raise SystemExit(128 + _signals[-1])
 
 
 def _close_streams() -> None:

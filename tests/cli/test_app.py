@@ -122,6 +122,21 @@ def test_a_bug_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, caps
     assert caught.value.code == 1 and "ZeroDivisionError: oops" in said and "this is a bug in i2i" in said
 
 
+@pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)])
+@pytest.mark.parametrize("kind", ["ValueError", "DataError"])
+def test_a_signal_that_a_library_made_another_error_of_is_still_one(number: int, code: int, kind: str) -> None:
+    program = (
+        "import os, sys; import i2i_cli.jobs.diagnosis as diagnosis; from i2i_cli.errors import DataError\n"
+        "from i2i_cli.cli import main\n"
+        "def library():\n"
+        f"    try: os.kill(os.getpid(), {number}); [0 for _ in range(10**6)]\n"
+        f"    except BaseException: raise {kind}('swallowed')\n"
+        "diagnosis.diagnose = library; sys.argv = ['i2i', 'doctor']; main()"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert found.returncode == code and "swallowed" not in found.stderr
+
+
 @pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), MemoryError()])
 def test_running_out_of_memory_is_an_error_with_a_way_out(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     import i2i_cli.jobs.diagnosis as diagnosis
