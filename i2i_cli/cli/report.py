@@ -3,8 +3,8 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -33,12 +33,19 @@ def _write_line(text: str) -> None:
     Raises:
         DataError: stdout is full, or cannot be written. Where its reader is gone, `BrokenPipeError`.
     """
-    try:
+    with _stdout_told():
         typer.echo(_printable(text, sys.stdout))
+
+
+@contextmanager
+def _stdout_told() -> Iterator[None]:
+    """A stdout that is full becomes an error of ours; one whose reader is gone does not."""
+    try:
+        yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise DataError(f"cannot write to stdout: {error.strerror or error}", "make room, or give -o") from error
+        raise DataError(f"cannot write to stdout: {error.strerror or error}", "make room, or give -o FILE") from error
 
 
 def print_error(error: I2IError) -> None:
@@ -128,13 +135,9 @@ def write_stdout(data: bytes) -> None:
     if sys.stdout is None or sys.stdout.isatty():
         what = "closed" if sys.stdout is None else "the terminal, not a file"
         raise ConfigError(f"stdout is {what}", "redirect it (> out.png), or give -o FILE")
-    try:
+    with _stdout_told():
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise DataError(f"cannot write to stdout: {error.strerror or error}", "make room, or give -o FILE") from error
 
 
 def _printable(text: str, stream: TextIO | None) -> str:

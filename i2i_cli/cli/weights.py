@@ -67,7 +67,7 @@ def show(name: NameArg = None, as_json: JsonOpt = False) -> None:
 
 @weights_app.command()
 def check(name: NameArg = None) -> None:
-    """Load weights whole and compare their hash; without NAME, all that `list` shows and what else came with i2i."""
+    """Load weights whole, compare hashes; without NAME, of all here."""
     from i2i_cli.jobs.publishing import check_all, check_weights, find_weights, known_sha256
 
     if name is not None:

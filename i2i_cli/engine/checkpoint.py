@@ -54,11 +54,11 @@ def check_shapes(module: nn.Module, path: Path, ignored: str) -> None:
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"cannot read the weights {path}: {error}") from error
     own = module.state_dict()
-    wrong = [*(own.keys() ^ found.keys())]
-    wrong += [name for name in own.keys() & found.keys() if list(own[name].shape) != found[name][0]]
-    wrong += [
-        name for name in own.keys() & found.keys() if own[name].is_floating_point() != (found[name][1] in _REAL_TYPES)
-    ]
+    wrong = list(own.keys() ^ found.keys())
+    for name in own.keys() & found.keys():
+        shape, kind = found[name]
+        if list(own[name].shape) != shape or own[name].is_floating_point() != (kind in _REAL_TYPES):
+            wrong.append(name)
     if wrong:
         raise WeightsError(
             f"{path} does not fit its own header: {min(wrong)[:80]!r} is missing, left over or of another shape"

@@ -9,7 +9,7 @@ from i2i_cli.engine.checkpoint import load_tensors
 from i2i_cli.errors import I2IError
 from i2i_cli.jobs import indexing
 from i2i_cli.jobs.gallery import Gallery, open_gallery
-from tests.attacks.processes import Ended, Started, i2i
+from tests.attacks.processes import POLITE, Ended, Started, i2i
 from tests.attacks.report import Findings
 from tests.conftest import draw_domains
 
@@ -18,9 +18,6 @@ TRAINING = [
     "--steps", str(STEPS), "--image-size", "32", "--batch-size", "4", "--perceptual", "none", "--device", "cpu",
     "--set", "networks.width=16", "--set", "networks.min_width=8", "--set", "training.checkpoint_minutes=0.0001",
 ]  # fmt: skip
-POLITE = {signal.SIGINT: 130, signal.SIGTERM: 143}
-"""The signals that ask, and the exit codes that tell of them."""
-
 NUMBERS = (signal.SIGKILL, signal.SIGKILL, *POLITE)
 
 

@@ -11,8 +11,8 @@ from concurrent.futures.thread import _python_exit
 from dataclasses import dataclass
 from pathlib import Path
 
-POLITE = (signal.SIGINT, signal.SIGTERM)
-"""The signals that ask."""
+POLITE = {signal.SIGINT: 130, signal.SIGTERM: 143}
+"""The signals that ask, and the exit codes that tell of them."""
 
 MEMORY = 3 * 2**30
 """Address space that a command may take beyond that of the process it was forked from, bytes."""
@@ -31,7 +31,7 @@ class Ended:
     @property
     def is_clean(self) -> bool:
         """Whether it said what it had to say without a traceback, a hang or a crash."""
-        return self.code in (0, 1, 2, 130, 143) and "Traceback" not in self.err and "bug in i2i" not in self.err
+        return self.code in (0, 1, 2, *POLITE.values()) and "Traceback" not in self.err and "bug in i2i" not in self.err
 
 
 def warm_up() -> None:
