@@ -20,6 +20,16 @@ class I2IError(Exception):
             self.exit_code = exit_code
 
 
+_TOO_LITTLE = ("out of memory", "can't allocate memory", "not enough memory")
+"""What torch says of it."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether `error` says that the device or the machine has too little memory."""
+    told = isinstance(error, RuntimeError) and any(words in str(error) for words in _TOO_LITTLE)
+    return told or isinstance(error, MemoryError)
+
+
 class ConfigError(I2IError):
     """An option, a setting or a name that makes no sense."""
 

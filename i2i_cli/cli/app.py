@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 import i2i_cli
 from i2i_cli.bundled import OFFLINE
 from i2i_cli.cli.report import print_error, say
-from i2i_cli.errors import I2IError
+from i2i_cli.errors import I2IError, is_out_of_memory
 
 EXAMPLES = """Examples:
 
@@ -45,16 +45,12 @@ class _Group(TyperGroup):
         except (typer.Exit, typer.Abort, KeyboardInterrupt):
             raise
         except (RuntimeError, MemoryError) as error:
-            if not (isinstance(error, MemoryError) or any(words in str(error) for words in _TOO_LITTLE)):
+            if not is_out_of_memory(error):
                 raise
-            hint = "train with a smaller --batch-size or --image-size, or use --device cpu"
+            hint = "train with --batch-size auto or a smaller --image-size, or use --device cpu"
             memory = I2IError("there is too little memory, on the device or in the machine", hint)
             print_error(memory)
             raise typer.Exit(memory.exit_code) from error
-
-
-_TOO_LITTLE = ("out of memory", "can't allocate memory", "not enough memory")
-"""What torch says of it."""
 
 
 app = typer.Typer(

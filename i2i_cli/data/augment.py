@@ -7,6 +7,7 @@ from torch import Tensor
 
 from i2i_cli.errors import ConfigError
 from i2i_cli.models.augmentation import moved, sharpened, toned
+from i2i_cli.models.peers import Draws
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,15 +59,15 @@ def to_bytes(images: Tensor) -> Tensor:
     return levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu()
 
 
-def augmented(images: Tensor, config: DataConfig, generator: torch.Generator) -> Tensor:
+def augmented(images: Tensor, config: DataConfig, draws: Draws) -> Tensor:
     """`images` (B, 3, S, S) randomly changed, as far as `config` allows."""
     if config.flip:
-        mirrored = torch.rand(len(images), generator=generator, device=images.device) < 0.5
+        mirrored = draws.uniform(len(images)) < 0.5
         images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
     if config.shift or config.zoom or config.rotate:
-        images = moved(images, generator, shift=config.shift, zoom=config.zoom, rotate=config.rotate)
+        images = moved(images, draws, shift=config.shift, zoom=config.zoom, rotate=config.rotate)
     if config.tone:
-        images = toned(images, generator, config.tone)
+        images = toned(images, draws, config.tone)
     if config.sharpness:
-        images = sharpened(images, generator, config.sharpness)
+        images = sharpened(images, draws, config.sharpness)
     return images.contiguous(memory_format=torch.channels_last)

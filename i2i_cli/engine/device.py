@@ -1,5 +1,6 @@
 """Which device and which precision."""
 
+import gc
 import platform
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -54,6 +55,13 @@ def _cpu_has_bf16() -> bool:
     except OSError:
         return False
     return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def free_memory(device: torch.device) -> None:
+    """Give back what a computation that failed was holding."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:

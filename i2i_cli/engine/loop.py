@@ -3,14 +3,17 @@
 import copy
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from i2i_cli.engine.device import autocast
-from i2i_cli.errors import ConfigError, I2IError
+from i2i_cli.engine.device import autocast, free_memory
+from i2i_cli.engine.parts import Part, accumulated, halves
+from i2i_cli.errors import ConfigError, I2IError, is_out_of_memory
 from i2i_cli.models.family import Batch, Context, Objective, Turn
+from i2i_cli.models.peers import ALONE, Draws, Peers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +23,9 @@ class TrainingConfig:
     Args:
         steps: the absolute step to stop at; 0 leaves it to `minutes`.
         minutes: wall time to stop at, resumed sittings added up; 0 leaves it to `steps`.
-        batch_size: images a step, balanced over the domains.
+        batch_size: images a step, balanced over the domains and shared by all processes.
+        fit_memory: where a step does not fit into memory, do it in parts and add up their gradients. What looks
+            at several images at once (swaps, contrasts) then sees those of a part.
         learning_rate, beta1, beta2: of Adam, for every turn.
         warmup: steps over which the learning rate grows to its value.
         clip: largest norm of a turn's gradients; 0 is no limit.
@@ -33,6 +38,7 @@ class TrainingConfig:
     steps: int = 20_000
     minutes: float = 0.0
     batch_size: int = 32
+    fit_memory: bool = False
     learning_rate: float = 4e-4
     beta1: float = 0.5
     beta2: float = 0.99
@@ -68,7 +74,13 @@ class Loop:
     """Optimisers, averaged weights and the running means of the terms, around a family's turns."""
 
     def __init__(
-        self, objective: Objective, config: TrainingConfig, device: torch.device, precision: str, seed: int
+        self,
+        objective: Objective,
+        config: TrainingConfig,
+        device: torch.device,
+        precision: str,
+        seed: int,
+        peers: Peers = ALONE,
     ) -> None:
         # A resumed run is bit-identical only where the same convolution is chosen again.
         torch.backends.cudnn.deterministic = True
@@ -77,6 +89,8 @@ class Loop:
         self.device = device
         self.precision = precision
         self.seed = seed
+        self.peers = peers
+        self.num_parts = 1
         self.step = 0
         self.turns = objective.turns()
         self._parameters = {turn.name: _trained(turn) for turn in self.turns}
@@ -92,24 +106,28 @@ class Loop:
 
     def context(self) -> Context:
         """This step's context, its generator seeded from the run's seed and the step alone."""
-        return Context(step=self.step, generator=generator_for(self.seed, self.step, "training", self.device))
+        generator = generator_for(self.seed, self.step, "training", self.device)
+        draws = Draws(generator, self.peers.rank, self.peers.count)
+        return Context(step=self.step, draws=draws, peers=self.peers)
 
     def advance(self, batch: Batch, context: Context) -> None:
         """Play every turn that is due at this step, then average the weights."""
+        parts = [Part(batch, context)]
+        while len(parts) < self.num_parts:
+            parts = halves(parts)
         for turn in self.turns:
             weights = turn.weights(self.step)
             if weights and self.step % turn.every == 0:
-                self._play(turn, weights, batch, context)
+                parts = self._play(turn, weights, parts)
+        self.num_parts = len(parts)
         self._average()
         self.step += 1
 
-    def _play(self, turn: Turn, weights: dict[str, float], batch: Batch, context: Context) -> None:
-        with autocast(self.device, self.precision):
-            terms = turn.loss(batch, context)
-        total = torch.stack([terms[name] * weight for name, weight in weights.items()]).sum()
+    def _play(self, turn: Turn, weights: dict[str, float], parts: list[Part]) -> list[Part]:
+        """Move what `turn` trains. Returns the parts of the batch: more of them, where they did not fit."""
+        parts, gradients, terms = self._fitting(turn, weights, parts)
+        gradients = self.peers.averaged(gradients)
         parameters = self._parameters[turn.name]
-        # Gradients for this turn's parameters alone: nothing accumulates anywhere else.
-        gradients = torch.autograd.grad(total, parameters, allow_unused=True)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         if self.config.clip:
@@ -120,8 +138,39 @@ class Loop:
         optimiser.step()
         optimiser.zero_grad()
         for name, term in terms.items():
-            self._sums[name] = self._sums.get(name, torch.zeros((), device=self.device)) + term.detach().float()
+            self._sums[name] = self._sums.get(name, 0.0) + term
             self._counts[name] = self._counts.get(name, 0) + 1
+        return parts
+
+    def _fitting(
+        self, turn: Turn, weights: dict[str, float], parts: list[Part]
+    ) -> tuple[list[Part], Sequence[Tensor | None], dict[str, Tensor]]:
+        """Gradients and terms of `turn`, with the parts that they were computed in.
+
+        Where memory is too little, each part is halved, and the turn computed anew. What an attempt
+        that failed has remembered (the codes that a ridge reads) is remembered twice.
+        """
+        if not self.config.fit_memory:
+            return parts, *self._accumulated(turn, weights, parts)
+        while True:
+            found = None
+            try:
+                found = self._accumulated(turn, weights, parts)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or not all(part.can_be_halved for part in parts):
+                    raise
+            (is_too_large,) = self.peers.any([found is None])
+            if found is not None and not is_too_large:
+                return parts, *found
+            del found
+            free_memory(self.device)
+            parts = halves(parts)
+
+    def _accumulated(
+        self, turn: Turn, weights: dict[str, float], parts: list[Part]
+    ) -> tuple[Sequence[Tensor | None], dict[str, Tensor]]:
+        precision = autocast(self.device, self.precision)
+        return accumulated(turn, weights, parts, self._parameters[turn.name], precision)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -136,7 +185,10 @@ class Loop:
         Raises:
             I2IError: one of them is not a finite number.
         """
-        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        if not self._sums:
+            return {}
+        totals = torch.stack([total / self._counts[name] for name, total in self._sums.items()])
+        means = dict(zip(self._sums, self.peers.mean(totals).tolist(), strict=True))  # the one wait for the device
         self._sums, self._counts = {}, {}
         wild = [name for name, mean in means.items() if not math.isfinite(mean)]
         if wild:

@@ -10,6 +10,7 @@ from torch import Tensor
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import Dataset
 from i2i_cli.models.family import Batch, TranslationModel
+from i2i_cli.models.peers import Draws
 from i2i_cli.models.probes import Judge, as_judged, balanced_accuracy, code_probe, fit, fit_judge, frechet_distance
 
 TRAIN_LIMIT = 1000
@@ -117,13 +118,13 @@ class HeldOutScorer:
     @torch.no_grad()
     def figures(self, model: TranslationModel, autocast: Any) -> HeldOutFigures:
         """All figures of `model`, which must have its domain codes kept."""
-        generator = torch.Generator(self.device).manual_seed(self.seed)
+        draws = Draws(torch.Generator(self.device).manual_seed(self.seed))
         real = self._features(self._images(self._test_rows))
         with autocast:
             error, floor = self._reconstruction(model, real) if self.rebuilds else (None, None)
-            judged, frechet = self._translations(model, real, generator)
+            judged, frechet = self._translations(model, real, draws)
             splits = model.splits_codes
-            leak_means, leak_noisy = (self._leak(model, generator, x) if splits else None for x in (False, True))
+            leak_means, leak_noisy = (self._leak(model, draws, x) if splits else None for x in (False, True))
             pair_l1 = self._pair_l1(model) if self.use_pairs else {}
         return HeldOutFigures(
             held_out=self.held_out,
@@ -155,7 +156,7 @@ class HeldOutScorer:
         return torch.cat([self._judge.features(chunk) for chunk in images])
 
     def _translations(
-        self, model: TranslationModel, real: Tensor, generator: torch.Generator
+        self, model: TranslationModel, real: Tensor, draws: Draws
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Share judged right and Frechet distance of every ordered pair, with drawn target codes."""
         judged, frechet = {}, {}
@@ -163,7 +164,7 @@ class HeldOutScorer:
             targets = model.target_codes(b)
             features = []
             for images, y in self._batches(self._test_rows[self._of(a)]):
-                drawn = torch.randint(len(targets), (len(images),), generator=generator, device=self.device)
+                drawn = draws.integers(0, len(targets), (len(images),))
                 features.append(self._judge.features(model.decode(model.encode(images, y).content, targets[drawn])))
             found = torch.cat(features)
             name = f"{self.dataset.domains[a]}->{self.dataset.domains[b]}"
@@ -171,11 +172,11 @@ class HeldOutScorer:
             frechet[name] = frechet_distance(found, real[self._of(b)])
         return judged, frechet
 
-    def _leak(self, model: TranslationModel, generator: torch.Generator, noisy: bool) -> float:
+    def _leak(self, model: TranslationModel, draws: Draws, noisy: bool) -> float:
         """Balanced accuracy of a fresh MLP probe of the content codes (Elazar and Goldberg 2018)."""
 
         def codes(rows: Tensor) -> Tensor:
-            found = [model.sample_codes(x, generator) if noisy else model.encode(x, y) for x, y in self._batches(rows)]
+            found = [model.sample_codes(x, draws) if noisy else model.encode(x, y) for x, y in self._batches(rows)]
             return torch.cat([code.content.flatten(1).float() for code in found])
 
         train, test = codes(self._train_rows), codes(self._test_rows)

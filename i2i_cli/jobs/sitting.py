@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -47,8 +48,22 @@ class TrainingResult:
     figures: HeldOutFigures | None
 
 
+class _Due(NamedTuple):
+    """What follows a step. Of several processes all do what is due in any of them."""
+
+    read: bool = False
+    sample: bool = False
+    score: bool = False
+    checkpoint: bool = False
+    finished: bool = False
+    stop: bool = False
+
+
 class Sitting:
-    """Draws the batches, plays the loop, and writes what a run folder holds on the way."""
+    """Draws the batches, plays the loop, and writes what a run folder holds on the way.
+
+    Of several processes only the first writes, samples and scores.
+    """
 
     def __init__(
         self,
@@ -71,38 +86,53 @@ class Sitting:
         self._scorer: HeldOutScorer | None = None
         self._images_since_log, self._busy_since_log, self._logged = 0, 0.0, time.monotonic()
         self._journalled = 0
+        self._leads = loop.peers.rank == 0
+        self._saved, self._last = time.monotonic(), time.monotonic()
 
     def go(self, should_stop: Callable[[], bool]) -> TrainingResult:
         """Train until the run's end, or until `should_stop()`; then save."""
-        self._record.start()
-        saved = last = time.monotonic()
-        finished = self.share() >= 1
-        while not finished and not should_stop():
+        if self._leads:
+            self._record.start()
+        self._saved = self._last = time.monotonic()
+        due = self._due(should_stop)
+        while not (due.finished or due.stop):
             self._advance()
-            now = time.monotonic()
-            self.seconds, last = self.seconds + now - last, now
-            finished = self.share() >= 1
-            sample = finished or _is_due(self.loop.step, first=50, widest=2000)
-            score = finished or _is_due(self.loop.step, first=500, widest=4000)
-            if sample or score or self.loop.step % LOG_EVERY == 0 or now - self._logged > LOG_SECONDS:
+            due = self._due(should_stop)
+            if due.read:
                 # Reading the losses first: weights that have diverged are neither judged nor saved.
                 self._log()
-                if sample:
-                    self._sample()
-                if score:
-                    self._score()
-                if now - saved > 60 * self.config.training.checkpoint_minutes and not finished:
-                    self._record.checkpoint(self.seconds)
-                    saved = now
+            self._do(due)
         self._log()
-        self._record.end(self.seconds, finished, should_stop)
+        if self._leads:
+            self._record.end(self.seconds, due.finished, should_stop)
         return TrainingResult(
             folder=self.folder.path,
             step=self.loop.step,
-            finished=finished,
+            finished=due.finished,
             images_per_second=self.images_per_second,
             figures=self.figures,
         )
+
+    def _due(self, should_stop: Callable[[], bool]) -> _Due:
+        now, step, training = time.monotonic(), self.loop.step, self.config.training
+        self.seconds, self._last = self.seconds + now - self._last, now
+        finished = self.share() >= 1
+        sample = finished or _is_due(step, first=50, widest=2000)
+        score = finished or _is_due(step, first=500, widest=4000)
+        checkpoint = now - self._saved > 60 * training.checkpoint_minutes
+        read = sample or score or step % LOG_EVERY == 0 or now - self._logged > LOG_SECONDS
+        due = _Due(read, sample, score, read and checkpoint, finished, should_stop())
+        return _Due(*self.loop.peers.any(due))
+
+    def _do(self, due: _Due) -> None:
+        if self._leads and due.sample:
+            self._sample()
+        if self._leads and due.score:
+            self._score()
+        if due.checkpoint and not due.finished:
+            if self._leads:
+                self._record.checkpoint(self.seconds)
+            self._saved = time.monotonic()
 
     def share(self) -> float:
         """How much of the run is done: 1 at its last step or minute."""
@@ -115,10 +145,14 @@ class Sitting:
         loop, dataset, started = self.loop, self.dataset, time.perf_counter()
         rows = dataset.train[self._sampler.indices(loop.step)]
         places = torch.rand(len(rows), generator=generator_for(self.config.seed, loop.step, "crops"))
-        context = loop.context()
-        images = to_model_range(dataset.images.crops(rows, places), loop.device)
-        images = augmented(images, self.config.data, context.generator)
-        loop.advance(Batch(images, dataset.labels[rows].to(loop.device)), context)
+        own = loop.peers.own(rows)
+        context, num_parts = loop.context(), loop.num_parts
+        images = to_model_range(dataset.images.crops(own, loop.peers.own(places)), loop.device)
+        images = augmented(images, self.config.data, context.draws)
+        loop.advance(Batch(images, dataset.labels[own].to(loop.device)), context)
+        if loop.num_parts > num_parts:
+            size = len(own) // loop.num_parts
+            self.observer.note(f"memory: each step in {loop.num_parts} parts of {size} images from now on")
         self._images_since_log += len(rows)
         self._busy_since_log += time.perf_counter() - started
 
@@ -128,7 +162,7 @@ class Sitting:
         self._busy_since_log += time.perf_counter() - started
         if terms:
             self.images_per_second = self._images_since_log / self._busy_since_log
-            if self.loop.step - self._journalled >= _journal_gap(self.loop.step):
+            if self._leads and self.loop.step - self._journalled >= _journal_gap(self.loop.step):
                 self._record.journal("training", images_per_second=self.images_per_second, **terms)
                 self._journalled = self.loop.step
             self.observer.training(self.loop.step, min(1.0, self.share()), self.images_per_second, terms)

@@ -1,6 +1,7 @@
 """Train a model of a folder of domains, or go on with an earlier run, exactly."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from i2i_cli.engine.checkpoint import load_into, load_tensors
 from i2i_cli.engine.device import pick_device, pick_precision
 from i2i_cli.engine.header import read_header
 from i2i_cli.engine.loop import Loop
-from i2i_cli.errors import ConfigError, WeightsError
+from i2i_cli.engine.processes import join, leave, local_device
+from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.jobs.observer import Observer
 from i2i_cli.jobs.run_config import RunConfig, with_perceptual
 from i2i_cli.jobs.run_folder import RunFolder, StateFacts
@@ -24,6 +26,7 @@ from i2i_cli.jobs.run_record import built_in, plain
 from i2i_cli.jobs.sitting import Sitting, TrainingResult
 from i2i_cli.models import family
 from i2i_cli.models.latent_classifier import networks_among
+from i2i_cli.models.peers import Peers
 
 __all__ = ["Observer", "TrainingResult", "resume", "train"]
 
@@ -48,18 +51,20 @@ def train(
     """
     observer = observer or Observer()
     run = RunFolder(folder)
-    run.refuse_if_taken()
-    config = _settled(config, observer)
-    dataset = _open_data(config, observer, init)
-    loop = _build_loop(config, dataset)
-    if init is not None:
-        _start_from(init, loop)
-    with run.lock():
-        run.refuse_if_taken()  # by who was faster
-        run.sweep()
-        run.write_config(config)
-        run.save_state(loop.state(), StateFacts(step=0, seconds=0.0, data=dataset.fingerprint()))
-        return Sitting(run, config, dataset, loop, observer).go(should_stop)
+    with _joined(config) as peers:
+        if peers.rank == 0:
+            run.refuse_if_taken()
+        config, dataset = _opened(config, observer, peers, init)
+        loop = _build_loop(config, dataset, peers)
+        if init is not None:
+            _start_from(init, loop)
+        with _held(run, peers) as leads:
+            if leads:
+                run.refuse_if_taken()  # by who was faster
+                run.sweep()
+                run.write_config(config)
+                run.save_state(loop.state(), StateFacts(step=0, seconds=0.0, data=dataset.fingerprint()))
+            return Sitting(run, config, dataset, loop, observer).go(should_stop)
 
 
 def resume(
@@ -79,16 +84,35 @@ def resume(
         WeightsError: its state does not fit its config or its data.
     """
     observer, run = observer or Observer(), RunFolder(folder)
-    config = _settled(updated(run.read_config(), changes or {}), observer)
-    with run.lock():
-        run.sweep()
-        return _resumed(run, config, observer).go(should_stop)
+    config = updated(run.read_config(), changes or {})
+    with _joined(config) as peers, _held(run, peers) as leads:
+        if leads:
+            run.sweep()
+        return _resumed(run, config, observer, peers).go(should_stop)
 
 
-def _resumed(run: RunFolder, config: RunConfig, observer: Observer) -> Sitting:
+@contextmanager
+def _joined(config: RunConfig) -> Iterator[Peers]:
+    """The processes that train together, while the block runs."""
+    peers = join(pick_device(local_device(config.training.device)))
+    try:
+        yield peers
+    finally:
+        leave()
+
+
+@contextmanager
+def _held(run: RunFolder, peers: Peers) -> Iterator[bool]:
+    """The run's folder, held by the first process, which alone writes in it; whether this is the one."""
+    leads = peers.rank == 0
+    with run.lock() if leads else nullcontext():
+        yield leads
+
+
+def _resumed(run: RunFolder, config: RunConfig, observer: Observer, peers: Peers) -> Sitting:
     """A sitting at the run's saved state."""
-    dataset = _open_data(config, observer)
-    loop = _build_loop(config, dataset)
+    config, dataset = _opened(config, observer, peers)
+    loop = _build_loop(config, dataset, peers)
     tensors, facts = run.load_state()
     if facts.domains != dataset.domains:
         raise WeightsError(
@@ -104,21 +128,43 @@ def _resumed(run: RunFolder, config: RunConfig, observer: Observer) -> Sitting:
             f"{run.state} does not fit this run's config: {str(error).splitlines()[0]}",
             "resume with the settings that the run was started with",
         ) from error
-    run.journal.rewind(facts.step)
+    if peers.rank == 0:
+        run.journal.rewind(facts.step)
     sitting = Sitting(run, config, dataset, loop, observer, facts.seconds)
     if sitting.share() >= 1 and run.model_is_finished(facts.step):
         raise ConfigError(f"{run.path} is finished at step {facts.step}", f"train it longer: --steps {2 * facts.step}")
-    run.write_config(config)
+    if peers.rank == 0:
+        run.write_config(config)
     return sitting
 
 
-def _check(config: RunConfig, domains: tuple[str, ...], init: Path | None = None) -> None:
+def _opened(config: RunConfig, observer: Observer, peers: Peers, init: Path | None = None) -> tuple[RunConfig, Dataset]:
+    """The settled config and its images. The first process decodes them; the others find them in the cache."""
+    if peers.rank > 0:
+        peers.any([False])
+    config = _settled(config, observer)
+    dataset = _open_data(config, observer, peers, init)
+    if peers.rank == 0:
+        peers.any([False])
+    seen = torch.tensor([int(dataset.fingerprint()["sha256"][:15], 16)])
+    if bool((peers.gather(seen) != seen).any()):
+        raise DataError("the processes of this training see different images", "give all machines the same folder")
+    return config, dataset
+
+
+def _check(config: RunConfig, domains: tuple[str, ...], peers: Peers, init: Path | None = None) -> None:
     """Find what cannot work before hours of images are decoded.
 
     Raises:
         ConfigError, DeviceError, WeightsError: a size, a device, a precision or weights that do not fit.
     """
     pick_precision(config.training.precision, pick_device(config.training.device))
+    shares, batch = len(domains) * peers.count, config.training.batch_size
+    if peers.count > 1 and batch % shares:
+        raise ConfigError(
+            f"a batch of {batch} is not shared evenly by {peers.count} processes and {len(domains)} domains",
+            f"use --batch-size {-(-batch // shares) * shares}",
+        )
     with torch.device("meta"):
         family(config.family).build_model(config.networks, config.data.image_size, domains)
     if init is None:
@@ -151,7 +197,7 @@ def _settled(config: RunConfig, observer: Observer) -> RunConfig:
     return with_perceptual(config, found)
 
 
-def _open_data(config: RunConfig, observer: Observer, init: Path | None = None) -> Dataset:
+def _open_data(config: RunConfig, observer: Observer, peers: Peers, init: Path | None = None) -> Dataset:
     """The images, decoded once all that can be checked without them is."""
     kind = family(config.family)
     root = Path(config.data.root) if config.data.root else cache_folder() / f"glyph-{kind.sample_set}-{VERSION}"
@@ -159,7 +205,7 @@ def _open_data(config: RunConfig, observer: Observer, init: Path | None = None) 
         observer.note(f"no DATA given: training on the {built_in(kind)}, drawn into {root}")
         SAMPLE_SETS[kind.sample_set](root)
     found = scan(root, lambda domains: kind.choose_domains(config.networks, domains))
-    _check(config, found.domains, init)
+    _check(config, found.domains, peers, init)
     dataset = decoded(found, config.data.image_size, observer.decoding)
     for text in dataset.warnings:
         observer.note(f"warning: {text}")
@@ -168,15 +214,15 @@ def _open_data(config: RunConfig, observer: Observer, init: Path | None = None) 
     return dataset
 
 
-def _build_loop(config: RunConfig, dataset: Dataset) -> Loop:
-    device = pick_device(config.training.device)
+def _build_loop(config: RunConfig, dataset: Dataset, peers: Peers) -> Loop:
+    device = pick_device(local_device(config.training.device))
     precision = pick_precision(config.training.precision, device)
     kind = family(config.family)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = kind.build_model(config.networks, config.data.image_size, dataset.domains)
         objective = kind.build_objective(model, config.objective)
-    return Loop(objective, config.training, device, precision, config.seed)
+    return Loop(objective, config.training, device, precision, config.seed, peers)
 
 
 def _start_from(path: Path, loop: Loop) -> None:

@@ -1,6 +1,6 @@
 """Random changes to a batch of images: of place, of tone, of sharpness and of style.
 
-Images are (B, 3, H, W) in [-1, 1]; every image of a batch gets its own draw from `generator`.
+Images are (B, 3, H, W) in [-1, 1]; every image of a batch gets its own draw from `draws`.
 """
 
 import math
@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from i2i_cli.models.peers import Draws
 
-def moved(
-    images: Tensor, generator: torch.Generator, *, shift: float = 0, zoom: float = 0, rotate: float = 0
-) -> Tensor:
+
+def moved(images: Tensor, draws: Draws, *, shift: float = 0, zoom: float = 0, rotate: float = 0) -> Tensor:
     """Scaled, turned and shifted about the centre; the border is reflected inwards.
 
     Args:
@@ -20,10 +20,10 @@ def moved(
         zoom: largest change of scale: 0.1 is from 0.9 to 1.1 times.
         rotate: largest turn, degrees.
     """
-    size, device = len(images), images.device
-    angle = _uniform(size, generator, device) * math.radians(rotate)
-    scale = 1 / (1 + zoom * _uniform(size, generator, device))
-    pixels = torch.stack([_uniform(size, generator, device) for _ in "xy"], dim=1) * shift * images.shape[3]
+    size = len(images)
+    angle = _uniform(size, draws) * math.radians(rotate)
+    scale = 1 / (1 + zoom * _uniform(size, draws))
+    pixels = torch.stack([_uniform(size, draws) for _ in "xy"], dim=1) * shift * images.shape[3]
     offsets = pixels.round() * (2 / images.shape[3])  # whole pixels: a shift alone blurs nothing
     rotation = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], dim=1).view(size, 2, 2)
     affine = torch.cat([rotation * scale[:, None, None], offsets[:, :, None]], dim=2)
@@ -31,45 +31,45 @@ def moved(
     return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
-def critic_augmented(images: Tensor, generator: torch.Generator) -> Tensor:
+def critic_augmented(images: Tensor, draws: Draws) -> Tensor:
     """What a critic sees of real and generated images alike, so that few images last (DiffAugment, arXiv 2006.10738).
 
     Brightness, saturation and contrast; a shift of up to an eighth of the side, black beyond the border;
     a black square of half the side somewhere. Differentiable in `images`.
     """
     size, side, device = len(images), images.shape[3], images.device
-    images = images + _per_image(_uniform(size, generator, device) * 0.5)
+    images = images + _per_image(_uniform(size, draws) * 0.5)
     grey = images.mean(1, keepdim=True)
-    images = grey + (images - grey) * _per_image(_uniform(size, generator, device) + 1)
+    images = grey + (images - grey) * _per_image(_uniform(size, draws) + 1)
     mean = images.mean((1, 2, 3), keepdim=True)
-    images = mean + (images - mean) * _per_image(_uniform(size, generator, device) * 0.5 + 1)
+    images = mean + (images - mean) * _per_image(_uniform(size, draws) * 0.5 + 1)
     reach = side // 8
-    shift_y, shift_x = torch.randint(0, 2 * reach + 1, (2, size, 1), generator=generator, device=device)
+    shift_y, shift_x = draws.integers(0, 2 * reach + 1, (2, size, 1), batch_dim=1)
     places = torch.arange(side, device=device)[None]
     padded = F.pad(images, (reach,) * 4, value=-1)
     rows, columns = (places + shift_y)[:, :, None], (places + shift_x)[:, None]
     images = padded[torch.arange(size, device=device)[:, None, None], :, rows, columns].permute(0, 3, 1, 2)
-    top, left = torch.randint(-(side // 4), side - side // 4 + 1, (2, size, 1), generator=generator, device=device)
+    top, left = draws.integers(-(side // 4), side - side // 4 + 1, (2, size, 1), batch_dim=1)
     inside_y, inside_x = ((places >= edge) & (places < edge + side // 2) for edge in (top, left))
     hidden = (inside_y[:, :, None] & inside_x[:, None])[:, None]
     return images.masked_fill(hidden, -1.0).contiguous(memory_format=torch.channels_last)
 
 
-def toned(images: Tensor, generator: torch.Generator, amount: float) -> Tensor:
+def toned(images: Tensor, draws: Draws, amount: float) -> Tensor:
     """Random gamma, contrast and brightness. An `amount` of 0.5 is strong: a gamma from 0.6 to 1.65."""
-    size, device = len(images), images.device
-    gamma, contrast, brightness = (_per_image(_uniform(size, generator, device) * amount) for _ in range(3))
+    size = len(images)
+    gamma, contrast, brightness = (_per_image(_uniform(size, draws) * amount) for _ in range(3))
     levels = images.add(1).mul(0.5).clamp(0, 1) ** gamma.exp()
     return (levels - 0.5).mul(contrast.exp()).add(0.5 * brightness).mul(2).clamp(-1, 1)
 
 
-def sharpened(images: Tensor, generator: torch.Generator, amount: float) -> Tensor:
+def sharpened(images: Tensor, draws: Draws, amount: float) -> Tensor:
     """From blurred (-amount) to sharpened (+amount): the difference to a Gaussian blur, taken away or added.
 
     Args:
         amount: 1 reaches a full blur of sigma 1.5 pixels.
     """
-    change = _per_image(_uniform(len(images), generator, images.device) * amount)
+    change = _per_image(_uniform(len(images), draws) * amount)
     return (images + change * (images - blurred(images))).clamp(-1, 1)
 
 
@@ -85,42 +85,41 @@ def blurred(images: Tensor, sigma: float = 1.5) -> Tensor:
     return F.conv2d(rows, kernel[:, :, :, None], groups=images.shape[1])
 
 
-def restyled(images: Tensor, generator: torch.Generator) -> Tensor:
+def restyled(images: Tensor, draws: Draws) -> Tensor:
     """The same things as another hand would draw them: other colours, outlines, line drawings, tones."""
 
     def some(share: float) -> Tensor:
-        return torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device) < share
+        return draws.uniform(len(images), 1, 1, 1) < share
 
-    images = torch.where(some(0.5), _recoloured(images, generator), images)
+    images = torch.where(some(0.5), _recoloured(images, draws), images)
     images = torch.where(some(0.2), images.mean(1, keepdim=True), images)
-    lines = _line_drawing(images, generator)
+    lines = _line_drawing(images, draws)
     images = torch.where(some(0.35), lines, torch.where(some(0.3), torch.minimum(images, lines), images))
     images = torch.where(some(0.1), -images, images)
-    images = torch.where(some(0.7), toned(images, generator, 0.4), images)
-    return sharpened(images, generator, 1.0)
+    images = torch.where(some(0.7), toned(images, draws, 0.4), images)
+    return sharpened(images, draws, 1.0)
 
 
-def _recoloured(images: Tensor, generator: torch.Generator) -> Tensor:
+def _recoloured(images: Tensor, draws: Draws) -> Tensor:
     """Channels mixed at random."""
-    size, device = len(images), images.device
-    mix = torch.randn(size, 3, 3, generator=generator, device=device) * 0.5 + torch.eye(3, device=device)
+    mix = draws.normal((len(images), 3, 3)) * 0.5 + torch.eye(3, device=images.device)
     return torch.einsum("nij,njhw->nihw", mix / mix.abs().sum(2, keepdim=True), images)
 
 
-def _line_drawing(images: Tensor, generator: torch.Generator) -> Tensor:
+def _line_drawing(images: Tensor, draws: Draws) -> Tensor:
     """Dark lines on white where neighbouring pixels differ, some drawn with a broader pen."""
     across = F.pad(images[:, :, :, 1:] - images[:, :, :, :-1], (0, 1, 0, 0))
     down = F.pad(images[:, :, 1:] - images[:, :, :-1], (0, 0, 0, 1))
     edges = (across.square() + down.square()).sum(1, keepdim=True).sqrt()
     broad = F.max_pool2d(edges, 3, 1, 1)
-    chance, pressure = torch.rand(2, len(images), 1, 1, 1, generator=generator, device=images.device)
+    chance, pressure = draws.uniform(2, len(images), 1, 1, 1, batch_dim=1)
     edges = torch.where(chance < 0.5, broad, edges)
     return (1 - (1 + 3 * pressure) * edges).clamp(-1, 1).expand(-1, 3, -1, -1)
 
 
-def _uniform(size: int, generator: torch.Generator, device: torch.device) -> Tensor:
+def _uniform(size: int, draws: Draws) -> Tensor:
     """(size,) in [-1, 1)."""
-    return torch.rand(size, generator=generator, device=device) * 2 - 1
+    return draws.uniform(size) * 2 - 1
 
 
 def _per_image(values: Tensor) -> Tensor:

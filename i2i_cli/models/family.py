@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from i2i_cli.models.peers import ALONE, Draws, Peers
+
 NUM_KEPT_CODES = 64
 """Domain codes of training images that a checkpoint keeps for every domain."""
 
@@ -32,23 +34,20 @@ class Batch(NamedTuple):
     y: Tensor
 
 
-def noise_like(tensor: Tensor, generator: torch.Generator) -> Tensor:
-    """Standard normal noise in the shape, type and place of `tensor`."""
-    return torch.randn(tensor.shape, generator=generator, device=tensor.device, dtype=tensor.dtype)
-
-
 @dataclass(kw_only=True)
 class Context:
     """What one step knows besides its batch.
 
     Args:
         step: the absolute step, from 0; schedules are functions of it alone.
-        generator: the only source of randomness, seeded from the run's seed and `step`.
-        left: what an earlier turn of the same step left for a later one (detached tensors).
+        draws: the only source of randomness, seeded from the run's seed and `step`.
+        peers: the processes that share the batch.
+        left: what an earlier turn of the same step left for a later one (detached rows of the batch).
     """
 
     step: int
-    generator: torch.Generator
+    draws: Draws
+    peers: Peers = ALONE
     left: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -109,7 +108,7 @@ class TranslationModel(nn.Module, ABC):
     def decode(self, content: Tensor, domain: Tensor) -> Tensor:
         """Images (B, 3, H, W) in [-1, 1] from content and domain codes."""
 
-    def sample_codes(self, images: Tensor, generator: torch.Generator) -> Codes:
+    def sample_codes(self, images: Tensor, draws: Draws) -> Codes:
         """Codes as the decoder meets them in training; `encode`'s where a family adds no noise."""
         return self.encode(images)
 

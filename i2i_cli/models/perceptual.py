@@ -13,6 +13,7 @@ from torchvision.models.vgg import cfgs, make_layers
 from i2i_cli.bundled import is_offline
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.models.backbone import load_backbone
+from i2i_cli.models.peers import ALONE, Peers
 
 DOWNLOAD = "528 MB"
 LAYERS = {"relu1_2": 3, "relu2_2": 8, "relu3_3": 15, "relu4_3": 22, "relu5_3": 29}
@@ -68,16 +69,17 @@ class PerceptualLoss(nn.Module):
         self.distance = distance
         self.network: nn.Module = load_backbone() if choice == "bundled" else VGG16Features(choice, layers)
 
-    def forward(self, images: Tensor, target: Tensor) -> Tensor:
+    def forward(self, images: Tensor, target: Tensor, peers: Peers = ALONE) -> Tensor:
         """The loss, a scalar; gradients reach `images` only. SRAE 3.3, L_r."""
         with torch.no_grad():
             wanted = self.network(target)
+            sizes = peers.mean(torch.stack([want.float().abs().mean() for want in wanted]))
         total = images.new_zeros(())
-        for got, want in zip(self.network(images), wanted, strict=True):
+        for got, want, size in zip(self.network(images), wanted, sizes, strict=True):
             if self.distance == "squared":
                 total = total + F.mse_loss(got.float(), want.float())
             else:
-                total = total + (got - want).float().abs().mean() / want.float().abs().mean()
+                total = total + (got - want).float().abs().mean() / size
         return total
 
 

@@ -1,10 +1,11 @@
 import torch
 
 from i2i_cli.models.augmentation import blurred, critic_augmented, moved, restyled, sharpened, toned
+from i2i_cli.models.peers import Draws
 
 
-def generator() -> torch.Generator:
-    return torch.Generator().manual_seed(3)
+def draws() -> Draws:
+    return Draws(torch.Generator().manual_seed(3))
 
 
 def test_a_blur_keeps_flat_images_and_the_mean() -> None:
@@ -20,23 +21,23 @@ def test_a_blur_keeps_flat_images_and_the_mean() -> None:
 def test_zoom_and_turn_are_about_the_centre() -> None:
     image = torch.zeros(8, 3, 17, 17)
     image[:, :, 8, 8] = 1
-    result = moved(image, generator(), zoom=0.3, rotate=45)
+    result = moved(image, draws(), zoom=0.3, rotate=45)
     assert bool((result[:, :, 8, 8] > 0.9).all()), "the centre stays"
-    assert torch.equal(moved(image, generator()).round(), image)
+    assert torch.equal(moved(image, draws()).round(), image)
 
 
 def test_tone_changes_no_place_and_sharpness_no_flat_image() -> None:
     ramp = torch.linspace(-0.6, 0.6, 16).expand(4, 3, 16, 16)
-    result = toned(ramp, generator(), 0.3)
+    result = toned(ramp, draws(), 0.3)
     assert bool((result.diff(dim=3) >= 0).all()), "darker stays darker"
     flat = torch.full((4, 3, 16, 16), -0.2)
-    assert torch.allclose(sharpened(flat, generator(), 1.0), flat, atol=1e-6)
+    assert torch.allclose(sharpened(flat, draws(), 1.0), flat, atol=1e-6)
 
 
 def test_another_style_keeps_the_places_of_edges() -> None:
     images = torch.full((64, 3, 32, 32), 0.9)
     images[:, :, :, 16:] = torch.tensor([-0.6, 0.2, 0.4])[:, None, None]
-    result = restyled(images, generator())
+    result = restyled(images, draws())
     assert result.shape == images.shape and result.abs().max() <= 1
     change = result.diff(dim=3).abs().sum((1, 2))
     assert float((change.argmax(1) - 15).abs().float().mean()) < 1.5, "the strongest edge stays where it was"
@@ -46,10 +47,10 @@ def test_another_style_keeps_the_places_of_edges() -> None:
 
 def test_a_critic_s_view_hides_a_square_and_lets_gradients_through() -> None:
     images = torch.full((8, 3, 32, 32), 0.5, requires_grad=True)
-    seen = critic_augmented(images, generator())
+    seen = critic_augmented(images, draws())
     assert seen.shape == images.shape and len({float(x) for x in seen.detach().amax((1, 2, 3))}) == 8
     hidden = (seen.detach() == -1).all(1).float().mean((1, 2))
     assert (hidden > 0.05).all() and (hidden < 0.6).all(), "at most the square and the border"
     (gradient,) = torch.autograd.grad(seen.sum(), images)
     assert gradient.abs().sum() > 0
-    assert torch.equal(critic_augmented(images, generator()), seen)
+    assert torch.equal(critic_augmented(images, draws()), seen)

@@ -11,6 +11,7 @@ from i2i_cli.models.dual.critics import Critic
 from i2i_cli.models.dual.networks import Encoder, Generator
 from i2i_cli.models.dual.roles import Roles, roles_of
 from i2i_cli.models.family import Batch, Context, Turn
+from i2i_cli.models.peers import Draws
 
 DOMAINS = ("photo_bag", "photo_shoe", "sketch_bag", "sketch_shoe")
 PHOTO_BAG, PHOTO_SHOE, SKETCH_BAG, SKETCH_SHOE = range(4)
@@ -44,7 +45,7 @@ def batch(count: int = 8) -> Batch:
 
 
 def context(step: int = 5000) -> Context:
-    return Context(step=step, generator=torch.Generator().manual_seed(7))
+    return Context(step=step, draws=Draws(torch.Generator().manual_seed(7)))
 
 
 def rows(network: nn.Module, *inputs: torch.Tensor) -> list[str]:

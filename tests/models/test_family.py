@@ -7,6 +7,7 @@ from i2i_cli.config import merged, updated
 from i2i_cli.errors import ConfigError
 from i2i_cli.models import FAMILIES, family
 from i2i_cli.models.family import NUM_KEPT_CODES, Batch, Codes, Context, Family, Objective, TranslationModel
+from i2i_cli.models.peers import Draws
 
 DOMAINS = ("photo_bag", "photo_shoe", "sketch_bag", "sketch_shoe")
 SIZE = 32
@@ -50,7 +51,7 @@ def encode(model: TranslationModel, images: torch.Tensor) -> Codes:
 
 
 def context(step: int = 0) -> Context:
-    return Context(step=step, generator=torch.Generator().manual_seed(step))
+    return Context(step=step, draws=Draws(torch.Generator().manual_seed(step)))
 
 
 @pytest.mark.parametrize(("name", "recipe", "changes"), VARIANTS)

@@ -9,6 +9,7 @@ from i2i_cli.config import merged, updated
 from i2i_cli.errors import ConfigError
 from i2i_cli.models.adversarial import hinge_critic
 from i2i_cli.models.family import Batch, Context
+from i2i_cli.models.peers import Draws
 from i2i_cli.models.srae import FAMILY, SRAE, NetworksConfig, ObjectiveConfig, SRAEObjective
 from i2i_cli.models.srae.critics import ImageCritic, RidgeCritic
 from i2i_cli.models.srae.networks import Gaussian
@@ -33,7 +34,7 @@ def batch() -> Batch:
 
 
 def context(step: int = 5000) -> Context:
-    return Context(step=step, generator=torch.Generator().manual_seed(7))
+    return Context(step=step, draws=Draws(torch.Generator().manual_seed(7)))
 
 
 @pytest.mark.parametrize("size", [32, 64, 128, 256])
@@ -67,8 +68,8 @@ def test_the_content_means_carry_no_instance_statistics_by_default() -> None:
 
 
 def test_sampling_multiplies_by_sigma() -> None:
-    generator = torch.Generator().manual_seed(0)
-    found = Gaussian(torch.full((100_000,), 2.0), torch.full((100_000,), 3.0)).sample(generator)
+    draws = Draws(torch.Generator().manual_seed(0))
+    found = Gaussian(torch.full((100_000,), 2.0), torch.full((100_000,), 3.0)).sample(draws)
     assert float(found.mean()) == pytest.approx(2.0, abs=0.05)
     assert float(found.std()) == pytest.approx(3.0, abs=0.05)
 

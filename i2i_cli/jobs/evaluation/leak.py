@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from i2i_cli.jobs.evaluation.figure import Figure, Section, balanced_share_of
 from i2i_cli.jobs.evaluation.material import Coded, Material, Pictures
+from i2i_cli.models.peers import Draws
 from i2i_cli.models.probes import code_probe, fit
 
 STEPS = 800
@@ -24,9 +25,9 @@ def leak(material: Material, seed: int) -> Section:
     if material.translator.model.splits_codes:
         sets["content"] = (train.content, test.content)
         if material.train_pictures is not None and material.test_pictures is not None:
-            generator = torch.Generator(material.translator.device).manual_seed(seed)
+            draws = Draws(torch.Generator(material.translator.device).manual_seed(seed))
             pictures = (material.train_pictures, material.test_pictures)
-            first, second = (_noisy(material, side, generator) for side in pictures)
+            first, second = (_noisy(material, side, draws) for side in pictures)
             sets["content with noise"] = (first, second)
     sets["domain code"] = (train.domain, test.domain)
     figures = []
@@ -37,10 +38,10 @@ def leak(material: Material, seed: int) -> Section:
 
 
 @torch.no_grad()
-def _noisy(material: Material, side: Pictures, generator: torch.Generator) -> Tensor:
+def _noisy(material: Material, side: Pictures, draws: Draws) -> Tensor:
     model, device = material.translator.model, material.translator.device
     return torch.cat(
-        [model.sample_codes(images, generator).content.flatten(1).float() for images, _ in side.batches(device)]
+        [model.sample_codes(images, draws).content.flatten(1).float() for images, _ in side.batches(device)]
     )
 
 

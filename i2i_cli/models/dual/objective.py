@@ -163,7 +163,7 @@ class DualObjective(Objective):
 
     def _seen(self, images: Tensor, context: Context) -> Tensor:
         """What a critic is shown of `images`."""
-        return critic_augmented(images, context.generator) if self.config.augmentation else images
+        return critic_augmented(images, context.draws) if self.config.augmentation else images
 
     def _term(self, name: str, label: int) -> str:
         return f"{name}/{self.model.domains[label]}"

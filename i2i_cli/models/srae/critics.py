@@ -7,6 +7,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from i2i_cli.models.backbone import load_backbone
 from i2i_cli.models.layers import SLOPE
+from i2i_cli.models.peers import ALONE, Peers
 
 
 class ContentCritic(nn.Sequential):
@@ -160,11 +161,12 @@ class ImageCritic(nn.Module):
         return [logits[rows, y].float() for logits in (*maps, self.patches(images))]
 
     @torch.no_grad()
-    def remember(self, maps: list[Tensor], y: Tensor) -> None:
+    def remember(self, maps: list[Tensor], y: Tensor, peers: Peers = ALONE) -> None:
         """Keep in `levels` (scale, domain) how real the real images of late were: `maps` as `forward` gave them."""
         members = F.one_hot(y, self.levels.shape[1]).float()
-        means = torch.stack([logits.mean((1, 2)) @ members for logits in maps]) / members.sum(0).clamp_min(1)
-        kept = torch.where(members.sum(0) > 0, means, self.levels)
+        sums = [logits.mean((1, 2)) @ members for logits in maps]
+        *means, counts = peers.mean(torch.stack([*sums, members.sum(0)]))
+        kept = torch.where(counts > 0, torch.stack(means) / counts, self.levels)
         self.levels.lerp_(kept, 1 - self.MEMORY)
 
     def shortfall(self, images: Tensor, y: Tensor) -> Tensor:

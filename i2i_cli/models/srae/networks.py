@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from i2i_cli.errors import ConfigError
-from i2i_cli.models.family import Codes, TranslationModel, noise_like
+from i2i_cli.models.family import Codes, TranslationModel
 from i2i_cli.models.layers import ConvBlock, ImageStandardisation, ResidualBlock, UpBlock, standardise
+from i2i_cli.models.peers import Draws
 from i2i_cli.models.srae.content import BesideBackbone, TwoHalves, content_stream, edge_trunk, stages
 
 IMAGE_SIZES = (32, 64, 128, 256)
@@ -103,13 +104,13 @@ class Gaussian(NamedTuple):
     mean: Tensor
     sigma: Tensor | float
 
-    def sample(self, generator: torch.Generator) -> Tensor:
+    def sample(self, draws: Draws) -> Tensor:
         """mu + epsilon * sigma with fresh standard normal epsilon.
 
         Differs from the paper: 3.2 prints epsilon * sigma^2, though it samples from N(mu, sigma^2),
         whose reparametrisation multiplies by sigma.
         """
-        return self.mean + noise_like(self.mean, generator) * self.sigma
+        return self.mean + draws.normal(self.mean.shape, self.mean.dtype) * self.sigma
 
     def kl(self) -> Tensor:
         """KL divergence to the standard normal, mean over the code's entries; 0 where sigma is fixed."""
@@ -238,10 +239,10 @@ class SRAE(TranslationModel):
         features = self.encoder.features(images)
         return Codes(self.encoder.content(features).mean, self.encoder.domain(features).mean)
 
-    def sample_codes(self, images: Tensor, generator: torch.Generator) -> Codes:
+    def sample_codes(self, images: Tensor, draws: Draws) -> Codes:
         """Z_c and Z_d with the training's noise (3.2)."""
         features = self.encoder.features(images)
-        return Codes(self.encoder.content(features).sample(generator), self.encoder.domain(features).sample(generator))
+        return Codes(self.encoder.content(features).sample(draws), self.encoder.domain(features).sample(draws))
 
     def decode(self, content: Tensor, domain: Tensor) -> Tensor:
         """g(Z_c, Z_d): images (B, 3, H, W) in [-1, 1]."""

@@ -88,25 +88,25 @@ class SRAEObjective(Objective):
         encoder = self.model.encoder
         features = encoder.features(batch.images)
         content, domain = encoder.content(features), encoder.domain(features)
-        z = Codes(content.sample(context.generator), domain.sample(context.generator))
+        z = Codes(content.sample(context.draws), domain.sample(context.draws))
         context.left.update(content=z.content.detach(), domain=z.domain.detach())
         reconstruction = self.model.decode(*z)
         terms = {"pixel": (reconstruction - batch.images).abs().mean()}
         if "perceptual" in wanted and self.perceptual is not None:
             terms["perceptual"] = self.perceptual(
-                self._seen(reconstruction, context), self._seen(batch.images, context)
+                self._seen(reconstruction, context), self._seen(batch.images, context), context.peers
             )
         if not self.config.latent_terms_reach_trunk:
             # The paper moves Theta_c and Theta_d by the latent terms, and f_phi by L_r alone.
             features = features.detach()
             own, own_domain = encoder.content(features), encoder.domain(features)
-            z = Codes(own.sample(context.generator), own_domain.sample(context.generator))
+            z = Codes(own.sample(context.draws), own_domain.sample(context.draws))
         if self.content_critic is not None:
             terms["content_entropy"] = self._negative_entropy(self.content_critic(z.content))
         if self.ridge_critic is not None:
             # Its size: what the ridge has not seen, it reads by chance on either side of 0.
             terms["content_ridge"] = self.ridge_critic(z.content, batch.y).abs()
-            self.ridge_critic.remember(z.content, batch.y)
+            self.ridge_critic.remember(context.peers.gather(z.content.detach()), context.peers.gather(batch.y))
         if self.domain_critic is not None:
             terms["domain_stream"] = F.cross_entropy(self.domain_critic(z.domain), batch.y)
         terms["kl"] = domain.kl() + content.kl()
@@ -138,15 +138,15 @@ class SRAEObjective(Objective):
         Only images of the same domain are told apart, so that the domain is of no use to the code. A
         code of two halves is asked of each: together they would soon tell all apart, and learn no more.
         """
-        generator, encoder = context.generator, self.model.encoder
-        plain = moved(batch.images, generator, shift=0.04, zoom=0.1, rotate=4)
-        styled = restyled(moved(batch.images, generator, shift=0.06, zoom=0.25, rotate=8), generator)
+        draws, encoder = context.draws, self.model.encoder
+        plain = moved(batch.images, draws, shift=0.04, zoom=0.1, rotate=4)
+        styled = restyled(moved(batch.images, draws, shift=0.06, zoom=0.25, rotate=8), draws)
         views = torch.cat([plain, styled]).contiguous(memory_format=torch.channels_last)
         parts = encoder.content_of(views).mean.chunk(encoder.config.content_parts, dim=1)
-        losses = []
+        y, losses = context.peers.gather(batch.y), []
         for part in parts:
-            first, second = F.normalize(part.flatten(1), dim=1).chunk(2)
-            losses.append(within_domain_contrast(first, second, batch.y, self.config.contrast_temperature))
+            first, second = map(context.peers.gather, F.normalize(part.flatten(1), dim=1).chunk(2))
+            losses.append(within_domain_contrast(first, second, y, self.config.contrast_temperature))
         return torch.stack(losses).mean()
 
     def _swap_terms(
@@ -159,20 +159,22 @@ class SRAEObjective(Objective):
         context: Context,
     ) -> dict[str, Tensor]:
         """Terms on x_ab: the content of a with the domain code of another image of the batch."""
-        y, generator = batch.y, context.generator
-        count = max(1, round(len(y) * self.config.swap_share))
-        a, b = (torch.randperm(len(y), generator=generator, device=y.device)[:count] for _ in range(2))
-        c_a, d_b = content.mean[a], domain.mean[b].detach()
-        x_ab = self.model.decode(content.sample(generator)[a], d_b)
+        peers, draws = context.peers, context.draws
+        count = max(1, round(len(batch.y) * self.config.swap_share))
+        y = peers.gather(batch.y)
+        a, b = (peers.own(draws.permutation(len(y))[: count * peers.count]) for _ in range(2))
+        c_a, d_b = peers.gather(content.mean.detach())[a], peers.gather(domain.mean.detach())[b]
+        x_ab = self.model.decode(peers.gather(content.sample(draws))[a], d_b)
         terms = {}
         if "content_consistency" in wanted or "domain_consistency" in wanted:
             c_ab, d_ab = self.model.encode(x_ab)
-            terms["content_consistency"] = (c_ab - c_a.detach()).abs().mean()
+            terms["content_consistency"] = (c_ab - c_a).abs().mean()
             terms["domain_consistency"] = (d_ab - d_b).abs().mean()
         if "adversarial" in wanted and self.image_critic is not None:
             # Some reconstructions too: else what is sharp is a sign of a swap, and exaggerated there.
             again = a[: max(1, count // 2)]
-            made, y_made = torch.cat([x_ab, reconstruction[again]]), torch.cat([y[b], y[again]])
+            made = torch.cat([x_ab, peers.gather(reconstruction)[again]])
+            y_made = torch.cat([y[b], y[again]])
             context.left.update(made=made.detach(), y_made=y_made)
             terms["adversarial"] = self.image_critic.shortfall(self._seen(made, context), y_made)
         return terms
@@ -202,7 +204,7 @@ class SRAEObjective(Objective):
         """Hinge loss of the image critic: real images against what was made of them at this step."""
         assert self.image_critic is not None
         real = self.image_critic(self._seen(batch.images, context), batch.y)
-        self.image_critic.remember(real, batch.y)
+        self.image_critic.remember(real, batch.y, context.peers)
         fake = self.image_critic(self._seen(context.left["made"], context), context.left["y_made"])
         losses = [hinge_critic(r, f) for r, f in zip(real, fake, strict=True)]
         return {"image_critic": torch.stack(losses).mean()}
