@@ -27,7 +27,7 @@ class Stop:
     """Whether a signal asked to stop, and the exit code that tells of it."""
 
     def __init__(self) -> None:
-        self.exit_code = 1
+        self.exit_code = 128 + signal.SIGTERM  # where another process was asked
         self._received = False
         self._is_asked = False
 

@@ -1,13 +1,19 @@
 """`i2i train`"""
 
+import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from i2i_cli.cli.app import app
-from i2i_cli.cli.report import print_result, say
-from i2i_cli.errors import ConfigError
+from i2i_cli.cli.report import print_error, print_result, say
+from i2i_cli.errors import ConfigError, I2IError
+
+if TYPE_CHECKING:
+    from i2i_cli.jobs.training import TrainingResult
 
 EXAMPLES = """Examples:
 
@@ -18,6 +24,7 @@ EXAMPLES = """Examples:
   i2i train --resume runs/faces --steps 40000       ... and further than planned
   i2i train DATA --recipe sharp --flip              sharper, slower; 2,000 steps
   i2i train DATA --recipe paper                     the plain paper
+  i2i train DATA --devices 4                        four GPUs of this machine (README: several machines)
   i2i train DATA --family dual --inputs sketch_bag,photo_shoe --outputs photo_bag,sketch_shoe
   i2i train DATA --set objective.weights.kl=0       any setting of runs/NAME/config.toml
 """
@@ -38,6 +45,33 @@ def _settings(**flags: Any) -> dict[str, Any]:
 def _names(text: str | None) -> list[str] | None:
     """Domain names between commas."""
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _batch(text: str | None) -> dict[str, Any]:
+    """The settings that `--batch-size` stands for."""
+    if text is None or text == "auto":
+        return {"training__fit_memory": True} if text else {}
+    if not text.isascii() or not text.isdigit():
+        raise ConfigError(f"--batch-size {text!r} is no number of images", "use a whole number, or auto")
+    return {"training__batch_size": int(text)}
+
+
+def _launch(devices: int) -> None:
+    """The same command in several processes, unless this is one of them."""
+    from i2i_cli.jobs.launching import is_launched, launch
+
+    if is_launched():
+        return
+
+    def pass_on(send: Callable[[int], None]) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda number, _: send(number))
+
+    result = launch(devices, sys.argv[1:], pass_on)
+    if result.failed or result.how.startswith("signal"):  # an error of its own the first has told itself
+        hint = result.said or "go on from the last checkpoint: i2i train --resume RUN"
+        print_error(I2IError(f"process {result.failed} of {devices} ended with {result.how}", hint))
+    raise typer.Exit(result.exit_code)
 
 
 @app.command(epilog=EXAMPLES)
@@ -75,7 +109,13 @@ def train(
         int | None, typer.Option("--image-size", help="32, 64, 128 or 256 pixels.", show_default="64")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", help="Images a step.", show_default="32; dual: 16")
+        Text,
+        typer.Option(
+            "--batch-size",
+            metavar="N|auto",
+            help="Images a step; auto: the recipe's, in parts where memory is short.",
+            show_default="32; dual: 16",
+        ),
     ] = None,
     flip: Annotated[
         bool | None,
@@ -92,6 +132,9 @@ def train(
     device: Annotated[
         Text, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto")
     ] = None,
+    devices: Annotated[
+        int, typer.Option("--devices", metavar="N", min=1, help="Train in N processes, a GPU or some cores each.")
+    ] = 1,
     precision: Annotated[Text, typer.Option("--precision", help="auto, fp32 or bf16.", show_default="auto")] = None,
     perceptual: Annotated[
         Text,
@@ -137,7 +180,7 @@ def train(
         data__root=str(data) if data else None, data__image_size=image_size, data__flip=flip, data__pairs=pairs,
         objective__perceptual=perceptual,
         training__steps=0 if minutes is not None and steps is None else steps, training__minutes=minutes,
-        training__batch_size=batch_size, training__device=device, training__precision=precision,
+        **_batch(batch_size), training__device=device, training__precision=precision,
     )  # fmt: skip
     if resume is not None and (data or init or config or name or recipe or family or inputs or outputs):
         raise ConfigError(
@@ -145,28 +188,52 @@ def train(
         )
     if resume is not None and steps is not None and minutes is None:
         flags["training"]["minutes"] = 0.0  # the new goal takes the place of the old one
-    # Late: torch, and rich's bars.
-    from i2i_cli.cli.progress import stop_on_signal
-    from i2i_cli.cli.training_view import TrainingView
+    if devices > 1:
+        _launch(devices)
+    # Late: torch.
     from i2i_cli.config import merged, parse_assignment
     from i2i_cli.jobs import training
+    from i2i_cli.jobs.launching import leads
     from i2i_cli.jobs.publishing import find_weights, new_run
     from i2i_cli.jobs.run_config import run_config
 
-    with stop_on_signal() as signal, TrainingView() as view:
+    for text in (assignments or []) if resume is not None else []:
+        flags = merged(flags, parse_assignment(text))
+
+    def trained(watch: Any) -> "TrainingResult":
         if resume is not None:
-            for text in assignments or []:
-                flags = merged(flags, parse_assignment(text))
-            result = training.resume(resume, flags, observer=view, should_stop=signal.received)
-        else:
-            resolved = run_config(flags, config, assignments or [])
-            folder = new_run(name, resolved.data.root)
-            weights = find_weights(str(init)) if init else None
+            return training.resume(resume, flags, **watch)
+        resolved = run_config(flags, config, assignments or [])
+        folder = new_run(name, resolved.data.root)
+        weights = find_weights(str(init)) if init else None
+        if leads():
             say(f"run: {folder}")
-            result = training.train(resolved, folder, init=weights, observer=view, should_stop=signal.received)
+        return training.train(resolved, folder, init=weights, **watch)
+
+    _watched(trained, as_json)
+
+
+def _watched(trained: Callable[[dict[str, Any]], "TrainingResult"], as_json: bool) -> None:
+    """Show a training and let signals stop it; of several processes one alone speaks."""
+    # Late: rich's bars.
+    from i2i_cli.cli.progress import stop_on_signal
+    from i2i_cli.cli.training_view import TrainingView
+    from i2i_cli.jobs.launching import is_orphaned, leads
+    from i2i_cli.jobs.observer import Observer
+
+    with stop_on_signal() as stop, TrainingView() as view:
+        observer = view if leads() else Observer()
+        result = trained({"observer": observer, "should_stop": lambda: stop.received() or is_orphaned()})
+    if leads():
+        _tell(result, as_json)
+    if not result.finished:
+        raise typer.Exit(stop.exit_code)
+
+
+def _tell(result: "TrainingResult", as_json: bool) -> None:
     if not result.finished:
         say(f"stopped and saved at step {result.step}; go on with: i2i train --resume {result.folder}")
-        raise typer.Exit(signal.exit_code)
+        return
     say(f"finished at step {result.step}: look at {result.folder}/samples/latest.png")
     values = {"run": str(result.folder), "step": result.step, "images_per_second": round(result.images_per_second, 1)}
     values |= {"figures": result.figures.to_dict()} if result.figures else {}

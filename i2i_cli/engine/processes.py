@@ -124,6 +124,7 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        """What all processes ask of this one's rows."""
         processes = ctx.processes
         total = processes.mean(gradients[0].contiguous()) * processes.count
         return processes.own(total), None
