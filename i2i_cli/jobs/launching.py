@@ -105,8 +105,8 @@ def _first_failed(processes: Sequence[subprocess.Popen]) -> int | None:
             deadline = deadline if failed is None else time.monotonic() + PATIENCE
         time.sleep(0.1)
     codes = [process.returncode for process in processes]
-    killed = [rank for rank, code in enumerate(codes) if code is not None and code < 0]
-    # One that was killed comes first: the others ended because it did.
+    # One that was killed comes first: the others ended because it did, now and then by an abort of their own.
+    killed = [rank for rank, code in enumerate(codes) if code is not None and code < 0 and code != -signal.SIGABRT]
     return next(iter([*killed, *(rank for rank, code in enumerate(codes) if _is_failure(code))]), None)
 
 
