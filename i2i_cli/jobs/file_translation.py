@@ -1,6 +1,6 @@
 """Translate image files to image files, in batches; one bad file never stops the others."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -74,7 +74,7 @@ class FileTranslation:
     read_stdin: Callable[[], bytes] = field(default=bytes)
 
     def run(self, tasks: Sequence[Task]) -> Generator[Outcome, None, None]:
-        """One outcome a task, in order, as soon as its batch is written."""
+        """One outcome a task, in order, as soon as its batch is written and the next one translated."""
         settled = [self._settled(task) for task in tasks]
         waiting = [task for task, outcome in zip(tasks, settled, strict=True) if outcome is None]
         with closing(self._translated(waiting)) as done:
@@ -98,17 +98,16 @@ class FileTranslation:
     def _translated(self, tasks: Sequence[Task]) -> Generator[Outcome, None, None]:
         waiting = iter(tasks)
         batches = load_batches([task.source for task in tasks], self.translator.image_size, self.read_stdin)
+        before: tuple[Sequence[Loaded | Failure], Iterator[Outcome]] = ((), iter(()))
         with ThreadPoolExecutor() as pool:
             for batch in batches:
                 owners = [next(waiting) for _ in batch]
                 loaded = [(task, item) for task, item in zip(owners, batch, strict=True) if isinstance(item, Loaded)]
                 made = self._translate([item for _, item in loaded])
                 written = pool.map(self._write, *zip(*loaded, strict=True), made) if loaded else iter(())
-                for item in batch:
-                    if isinstance(item, Failure):
-                        yield Outcome(source=item.source.path, error=item.error)
-                    else:
-                        yield next(written)
+                yield from _in_order(*before)  # while this batch is written, the next one is translated
+                before = (batch, written)
+            yield from _in_order(*before)
 
     def _translate(self, loaded: Sequence[Loaded]) -> list[Made]:
         """Each loaded image in every target."""
@@ -136,3 +135,9 @@ class FileTranslation:
         except I2IError as error:
             return Outcome(source=source, written=tuple(written), error=error)
         return Outcome(source=source, written=tuple(written), data=data, note=item.note)
+
+
+def _in_order(batch: Sequence[Loaded | Failure], written: Iterator[Outcome]) -> Iterator[Outcome]:
+    """An outcome for each image of a batch: that of its reading where it failed, else the next of `written`."""
+    for item in batch:
+        yield Outcome(source=item.source.path, error=item.error) if isinstance(item, Failure) else next(written)
