@@ -1,12 +1,12 @@
 """`i2i index`"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from i2i_cli.cli.app import app
-from i2i_cli.cli.options import DeviceOpt, ForceOpt, FromOpt, JsonOpt, WeightsOpt, open_translator
+from i2i_cli.cli.options import DeviceOpt, ForceOpt, FromOpt, JsonOpt, ShardOpt, WeightsOpt, open_translator
 from i2i_cli.cli.report import print_error, print_result, say
 from i2i_cli.errors import ConfigError
 
@@ -15,6 +15,7 @@ EXAMPLES = """Examples:
 \b
   i2i index photos/ -o photos.safetensors          again: only what has changed is encoded
   i2i index photos/ -o photos.csv                  for other tools; .npz too
+  i2i index photos/ -o part-2.safetensors --shard 2/8     one of eight machines; then --merge
   i2i index --merge a.safetensors b.safetensors -o both.safetensors
   i2i neighbours query.png --gallery photos.safetensors
 """
@@ -31,6 +32,7 @@ def index(
     ],
     own: FromOpt = None,
     merge: Annotated[bool, typer.Option("--merge", help="Join galleries of the same weights.")] = False,
+    shard: ShardOpt = None,
     force: ForceOpt = False,
     weights: WeightsOpt = None,
     device: DeviceOpt = "auto",
@@ -52,12 +54,12 @@ def index(
         raise ConfigError(f"{len(paths)} folders make no one gallery", "index each, then join them with --merge")
     from i2i_cli.cli.progress import progress, stop_on_signal
     from i2i_cli.jobs.indexing import index_folder
+    from i2i_cli.jobs.shards import parse_shard
 
-    translator = open_translator(weights, device)
+    part, translator = parse_shard(shard), open_translator(weights, device)
+    options: dict[str, Any] = {"own": own, "shard": part, "overwrite": force}
     with stop_on_signal() as signal, progress("encoding") as report:
-        result = index_folder(
-            translator, paths[0], out, own=own, overwrite=force, report=report, should_stop=signal.received
-        )
+        result = index_folder(translator, paths[0], out, **options, report=report, should_stop=signal.received)
     for failure in result.failures:
         print_error(failure.error)
     say(f"{result.encoded} encoded, {result.kept} unchanged, {result.removed} gone, {len(result.failures)} unreadable")

@@ -74,6 +74,10 @@ FromOpt = Annotated[
 ]
 SeedOpt = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
 JsonOpt = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
+ShardOpt = Annotated[
+    str | None,
+    typer.Option("--shard", metavar="I/N", help="Only every N-th image, from the I-th on.", show_default=False),
+]
 ForceOpt = Annotated[bool, typer.Option("--force", help="Overwrite outputs that are there.")]
 
 

@@ -18,6 +18,7 @@ from i2i_cli.cli.options import (
     NulOpt,
     RecursiveOpt,
     SeedOpt,
+    ShardOpt,
     WeightsOpt,
     complete_domain,
     open_translator,
@@ -38,6 +39,7 @@ EXAMPLES = """Examples:
   i2i translate img.png --to anime --samples 5         img-anime-1.png ... img-anime-5.png
   i2i translate img.png --like drawing.png -o new.png  in the domain that an image shows
   i2i translate bag.png --from sketch_bag --to photo_bag --like shoe.png   a dual model
+  i2i translate photos/ -r --to anime -o out/ --shard 2/8 --skip-existing   one of eight machines
   curl -s URL | i2i translate - --to anime | display   in a pipe
 """
 
@@ -81,6 +83,7 @@ def translate(
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave images alone that are done already.")
     ] = False,
+    shard: ShardOpt = None,
     weights: WeightsOpt = None,
     device: DeviceOpt = "auto",
     seed: SeedOpt = 0,
@@ -95,9 +98,10 @@ def translate(
     # Late: torch, which neither help nor completion needs.
     from i2i_cli.jobs.file_translation import FileTranslation, Task
     from i2i_cli.jobs.outputs import plan_outputs
+    from i2i_cli.jobs.shards import parse_shard
     from i2i_cli.jobs.sources import STREAM
 
-    sources = sources_of(images, recursive, file_list, nul, crop)
+    part, sources = parse_shard(shard), sources_of(images, recursive, file_list, nul, crop)
     translator = open_translator(weights, device)
     for domain in [*(to or []), *([own] if own is not None else [])]:
         translator.label_of(domain)
@@ -107,7 +111,7 @@ def translate(
         targets = [target for domain in to or [] for target in translator.samples(domain, samples, seed)]
     else:
         targets = [translator.target(domain) for domain in to or []]
-    planned = plan_outputs(sources, [target.label for target in targets], out)
+    planned = part.of(plan_outputs(sources, [target.label for target in targets], out))
     if as_json and any(path == STREAM for _, paths in planned for path in paths):
         raise ConfigError("stdout cannot carry an image and --json", "give -o FILE, or leave --json out")
     job = FileTranslation(

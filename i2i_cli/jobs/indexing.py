@@ -15,6 +15,7 @@ from i2i_cli.errors import DataError, WeightsError
 from i2i_cli.jobs.codes import flat_codes, sources_of
 from i2i_cli.jobs.gallery import SUFFIX, UNKNOWN, Gallery, GalleryFacts, open_gallery, save_gallery
 from i2i_cli.jobs.listing import Entry, listed
+from i2i_cli.jobs.shards import WHOLE, Shard
 from i2i_cli.jobs.sources import Failure, Loaded, Source, load_batches
 from i2i_cli.jobs.trained import TrainedModel
 from i2i_cli.jobs.translation import Translator
@@ -46,6 +47,7 @@ def index_folder(
     out: Path,
     *,
     own: str | None = None,
+    shard: Shard = WHOLE,
     overwrite: bool = False,
     report: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -54,6 +56,7 @@ def index_folder(
 
     Args:
         own: the domain of all images, where codes need it and the folders do not tell.
+        shard: which of the images.
 
     Raises:
         DataError: no images, or not one that can be read.
@@ -62,7 +65,9 @@ def index_folder(
     """
     if own is not None:
         translator.label_of(own)
-    entries = listed(root)
+    entries = shard.of(listed(root))
+    if not entries:
+        raise DataError(f"{root} has fewer than {shard.index + 1} images: this shard has none", "use fewer shards")
     earlier = _earlier(translator, root, out, overwrite)
     return index_entries(translator, root, entries, out, earlier, own=own, report=report, should_stop=should_stop)
 
