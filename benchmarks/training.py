@@ -28,7 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import open_dataset
-from i2i_cli.data.domains import BalancedSampler
+from i2i_cli.data.sampling import BalancedSampler
 from i2i_cli.engine.device import pick_device, pick_precision
 from i2i_cli.engine.loop import Loop
 from i2i_cli.jobs.run_config import RunConfig, run_config

@@ -9,6 +9,7 @@ from i2i_cli.cli.report import check_stdin, read_stdin, say, shown_path
 from i2i_cli.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from i2i_cli.jobs.base_translator import BaseTranslator
     from i2i_cli.jobs.sources import Source
     from i2i_cli.jobs.translation import Translator
 
@@ -106,6 +107,24 @@ def sources_of(
     if STREAM in paths:
         check_stdin()
     return find_sources(paths, recursive, None if crop is None else parse_crop(crop))
+
+
+RUNTIMES = ("torch", "onnx")
+
+
+def open_for_translation(weights: str | None, device: str, runtime: str) -> "BaseTranslator":
+    """The model meant by `-w`, run by torch, or its export by onnxruntime; named in one line on stderr."""
+    if runtime not in RUNTIMES:
+        raise ConfigError(f"--runtime {runtime!r} is not known", f"use {' or '.join(RUNTIMES)}")
+    if runtime == "torch":
+        return open_translator(weights, device)
+    # Late: onnxruntime, and nothing of torch.
+    from i2i_cli.jobs.exported import load_exported
+    from i2i_cli.jobs.model_card import describe
+
+    translator = load_exported(weights)
+    say(f"weights: {shown_path(translator.path)}, ONNX ({describe(translator.header)})")
+    return translator
 
 
 def open_translator(weights: str | None, device: str) -> "Translator":

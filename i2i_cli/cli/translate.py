@@ -21,7 +21,7 @@ from i2i_cli.cli.options import (
     ShardOpt,
     WeightsOpt,
     complete_domain,
-    open_translator,
+    open_for_translation,
     sources_of,
 )
 from i2i_cli.cli.report import print_error, print_result, read_stdin, say, summarise, write_stdout
@@ -86,6 +86,7 @@ def translate(
     shard: ShardOpt = None,
     weights: WeightsOpt = None,
     device: DeviceOpt = "auto",
+    runtime: Annotated[str, typer.Option("--runtime", help="torch, or onnx: what `i2i export` wrote.")] = "torch",
     seed: SeedOpt = 0,
     as_json: JsonOpt = False,
 ) -> None:
@@ -102,7 +103,7 @@ def translate(
     from i2i_cli.jobs.sources import STREAM
 
     part, sources = parse_shard(shard), sources_of(images, recursive, file_list, nul, crop)
-    translator = open_translator(weights, device)
+    translator = open_for_translation(weights, device, runtime)
     for domain in [*(to or []), *([own] if own is not None else [])]:
         translator.label_of(domain)
     if like is not None:

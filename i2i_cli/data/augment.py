@@ -49,14 +49,22 @@ class DataConfig:
 
 def to_model_range(crops: Tensor, device: torch.device) -> Tensor:
     """uint8 (B, S, S, 3) to float (B, 3, S, S) in [-1, 1] on `device`, channels last in memory."""
-    images = crops.to(device, non_blocking=True).permute(0, 3, 1, 2)
-    return images.to(torch.float32).mul_(1 / 127.5).sub_(1.0)
+    return from_levels(crops.to(device, non_blocking=True))
 
 
 def to_bytes(images: Tensor) -> Tensor:
     """Float (B, 3, S, S) in [-1, 1] to uint8 (B, S, S, 3) on the CPU."""
-    levels = images.float().add(1.0).mul(127.5).round_().clamp_(0, 255)
-    return levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu()
+    return to_levels(images).contiguous().cpu()
+
+
+def from_levels(levels: Tensor) -> Tensor:
+    """uint8 (B, S, S, 3) to float (B, 3, S, S) in [-1, 1], where they are."""
+    return levels.permute(0, 3, 1, 2).to(torch.float32).mul(1 / 127.5).sub(1.0)
+
+
+def to_levels(images: Tensor) -> Tensor:
+    """Float (B, 3, S, S) in [-1, 1] to uint8 (B, S, S, 3), where they are."""
+    return images.float().add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def augmented(images: Tensor, config: DataConfig, draws: Draws) -> Tensor:

@@ -101,14 +101,14 @@ def read_header(path: Path) -> Header:
         missing = {"family", "image_size", "domains", "step", "config"} - values.keys()
         if missing:
             raise ValueError(f"it has no {min(missing)}")
-        header = updated(_EMPTY, values | {"config": upgraded(values["config"])})
+        header = updated(EMPTY, values | {"config": upgraded(values["config"])})
         _check(header)
         return header
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ConfigError) as error:
         raise WeightsError(f"the header of {path} is damaged ({error})") from error
 
 
-_EMPTY = Header(family="", image_size=0, domains=(), step=0, config={})
+EMPTY = Header(family="", image_size=0, domains=(), step=0, config={})
 
 
 def _check(header: Header) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from i2i_cli.errors import I2IError
-from i2i_cli.jobs.codes import sources_of
+from i2i_cli.jobs.base_translator import sources_of
 from i2i_cli.jobs.sources import Failure, Loaded, Source, load_batches
 from i2i_cli.jobs.translation import DOMAINS, Translator
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from i2i_cli.jobs.sources import STREAM, Loaded
+from i2i_cli.jobs.sources import Loaded
 from i2i_cli.jobs.translation import Translator
 
 FlatCodes = tuple[NDArray[np.float16], NDArray[np.float16]]
@@ -32,13 +32,6 @@ def features(by: str, content: NDArray[np.float16], domain: NDArray[np.float16],
 def evenly(rows: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
     """Up to `limit` of `rows`, evenly spread over them."""
     return rows if len(rows) <= limit else rows[np.arange(limit) * len(rows) // limit]
-
-
-def sources_of(translator: Translator, loaded: Sequence[Loaded], own: str | None = None) -> list[str] | None:
-    """The domain of each image, where codes need it: `own`, or else its folder's, or else as it is classified."""
-    paths = [item.source.path for item in loaded]
-    known = [own or (None if path == STREAM else translator.folder_domain(path)) for path in paths]
-    return translator.sources_of([item.square for item in loaded], known)
 
 
 def flat_codes(translator: Translator, loaded: Sequence[Loaded], sources: Sequence[str] | None) -> list[FlatCodes]:

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from i2i_cli.data.images import encode_image, write_image
 from i2i_cli.errors import DataError, I2IError
-from i2i_cli.jobs.codes import sources_of
+from i2i_cli.jobs.base_translator import BaseTranslator, Target, sources_of
 from i2i_cli.jobs.sources import STREAM, Failure, Loaded, Source, load_batches
-from i2i_cli.jobs.translation import Target, Translator
 
 
 class Task(NamedTuple):
@@ -64,7 +63,7 @@ class FileTranslation:
         read_stdin: gives the bytes behind a source that is `STREAM`.
     """
 
-    translator: Translator
+    translator: BaseTranslator
     targets: Sequence[Target]
     own: str | None = None
     strength: float = 1.0

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from i2i_cli.data.cache import Progress, cache_folder
 from i2i_cli.errors import DataError, WeightsError
-from i2i_cli.jobs.codes import flat_codes, sources_of
+from i2i_cli.jobs.base_translator import sources_of
+from i2i_cli.jobs.codes import flat_codes
 from i2i_cli.jobs.gallery import SUFFIX, UNKNOWN, Gallery, GalleryFacts, open_gallery, save_gallery
 from i2i_cli.jobs.listing import Entry, listed
 from i2i_cli.jobs.shards import WHOLE, Shard

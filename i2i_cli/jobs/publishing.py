@@ -78,6 +78,15 @@ def _default() -> Path:
     )
 
 
+EXPORTS = Path("onnx")
+"""Where exports go unless something else is asked for: a folder for each model."""
+
+
+def export_folder(path: Path) -> Path:
+    """Where the weights at `path` are exported to: a folder called like the run or the file."""
+    return EXPORTS / (path.parent.name if path.name == MODEL else path.stem)
+
+
 def new_run(name: str | None, data: str) -> Path:
     """The folder of a new run under `./runs`: `name`, or one after the data that is still free."""
     if name is not None:

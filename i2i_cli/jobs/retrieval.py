@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from i2i_cli.config import nearest
 from i2i_cli.errors import ConfigError, I2IError
 from i2i_cli.jobs.approximate import ApproximateSearch
-from i2i_cli.jobs.codes import BY, FlatCodes, features, flat_codes, sources_of
+from i2i_cli.jobs.base_translator import sources_of
+from i2i_cli.jobs.codes import BY, FlatCodes, features, flat_codes
 from i2i_cli.jobs.gallery import UNKNOWN, Gallery, open_gallery
 from i2i_cli.jobs.publishing import GALLERY
 from i2i_cli.jobs.search import NO_LABEL, ExactSearch, Scope, Search

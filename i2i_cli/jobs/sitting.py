@@ -10,7 +10,7 @@ import torch
 
 from i2i_cli.data.augment import augmented, to_model_range
 from i2i_cli.data.dataset import Dataset
-from i2i_cli.data.domains import BalancedSampler
+from i2i_cli.data.sampling import BalancedSampler
 from i2i_cli.engine.device import autocast
 from i2i_cli.engine.loop import Loop, generator_for
 from i2i_cli.jobs.figures import translation_sheet

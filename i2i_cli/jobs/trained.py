@@ -13,7 +13,8 @@ from torch import Tensor
 from i2i_cli.config import nearest, updated
 from i2i_cli.data.augment import to_bytes, to_model_range
 from i2i_cli.engine.header import Header
-from i2i_cli.errors import ConfigError, DataError
+from i2i_cli.errors import ConfigError
+from i2i_cli.jobs.base_translator import BaseTranslator, Target
 from i2i_cli.models import family
 from i2i_cli.models.family import Codes, TranslationModel
 from i2i_cli.models.latent_classifier import LatentClassifier
@@ -22,7 +23,7 @@ DOMAINS = "domains"
 """Name of the latent classifier that every training ends with: it tells the model's own domains."""
 
 
-class TrainedModel:
+class TrainedModel(BaseTranslator):
     """Networks, their header and their latent classifiers, on a device. Squares are (S, S, 3) uint8."""
 
     def __init__(
@@ -40,58 +41,26 @@ class TrainedModel:
         self.classifiers = {name: classifier.to(device) for name, classifier in (classifiers or {}).items()}
 
     @property
-    def domains(self) -> tuple[str, ...]:
-        """Names of the domains, in order of their labels."""
-        return self.header.domains
-
-    @property
-    def image_size(self) -> int:
-        """Side of the model's square, pixels."""
-        return self.header.image_size
-
-    @property
     def rebuilds(self) -> bool:
         """Whether the model was trained to rebuild an image from its own codes."""
         kind = family(self.header.family)
         return kind.rebuilds(updated(kind.objective, self.header.config.get("objective", {})))
 
-    def label_of(self, domain: str) -> int:
-        """The label of `domain`.
-
-        Raises:
-            ConfigError: the model knows no domain of that name.
-        """
-        if domain not in self.domains:
-            raise ConfigError(f"{self.path} has no domain {domain!r}", nearest(domain, self.domains))
-        return self.domains.index(domain)
-
     def targets_of(self, source: str) -> list[str]:
         """The domains that an image of domain `source` can be translated to."""
         return [self.domains[label] for label in self.model.targets_of(self.label_of(source))]
 
+    def lender(self, domain: str) -> str:
+        """See `BaseTranslator`."""
+        return self.domains[self.model.code_lender(self.label_of(domain))]
+
+    def kept_codes(self, domain: str) -> Tensor:
+        """See `BaseTranslator`."""
+        return self.model.target_codes(self.label_of(domain)).to(self.device)
+
     def comparable_with(self, source: str) -> list[str]:
         """The other domains whose codes can be compared with those of `source`."""
         return [self.domains[label] for label in self.model.comparable_with(self.label_of(source))]
-
-    def check_route(self, source: str | None, target: str | None, what: str = "the image") -> None:
-        """Refuse a translation that the model was not made for.
-
-        Args:
-            source, target: domains; None where codes need none.
-            what: the image's name.
-
-        Raises:
-            DataError: images of `source` become others than `target`.
-        """
-        if source is None or target is None or target in (reached := self.targets_of(source)):
-            return
-        if not reached:
-            made = [domain for domain in self.domains if self.targets_of(domain)]
-            raise DataError(f"{what} is of {source}, which this model only makes", f"give one of {' or '.join(made)}")
-        raise DataError(
-            f"{what} is of {source}, which becomes {' or '.join(reached)}, not {target}",
-            f"use --to {reached[0]}, or say with --from what it is",
-        )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -111,10 +80,6 @@ class TrainedModel:
             hint = nearest(labels, self.classifiers) if self.classifiers else "fit one: i2i fit-classifier DATA"
             raise ConfigError(f"{self.path} holds no classifier called {labels!r}", hint)
         return self.classifiers[labels]
-
-    def folder_domain(self, path: Path) -> str | None:
-        """The domain that the innermost folder above `path` is called after, if any."""
-        return next((folder.name for folder in path.absolute().parents if folder.name in self.domains), None)
 
     def sources_of(self, squares: Sequence[NDArray[np.uint8]], known: Sequence[str | None]) -> list[str] | None:
         """The domain of each image, as `known` says or else as it is classified; None where codes need no source.
@@ -150,3 +115,8 @@ class TrainedModel:
     def pixels(self, codes: Codes) -> NDArray[np.uint8]:
         """Squares (B, S, S, 3) from codes."""
         return to_bytes(self.model.decode(*codes)).numpy()
+
+    def decode(self, codes: Codes, target: Target, strength: float = 1.0) -> NDArray[np.uint8]:
+        """Squares (B, S, S, 3) of the contents in `codes` with the domain code of `target`."""
+        domain = torch.lerp(codes.domain, target.code.expand_as(codes.domain), strength)
+        return self.pixels(Codes(codes.content, domain))

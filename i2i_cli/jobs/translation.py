@@ -1,23 +1,19 @@
 """A trained model with its images' way in and out: what `i2i_cli.load` gives."""
 
-import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from i2i_cli.config import updated
 from i2i_cli.data.geometry import Frame, fit
-from i2i_cli.data.images import Picture, read_image, upright
+from i2i_cli.data.images import Picture
 from i2i_cli.engine.checkpoint import check_shapes, load_into, load_tensors
 from i2i_cli.engine.device import pick_device
 from i2i_cli.engine.header import read_header
 from i2i_cli.errors import ConfigError, DataError, WeightsError
+from i2i_cli.jobs.base_translator import ImageLike, Target, folder_of, open_image
 from i2i_cli.jobs.publishing import find_weights
 from i2i_cli.jobs.trained import DOMAINS, TrainedModel
 from i2i_cli.models import family
@@ -25,23 +21,6 @@ from i2i_cli.models.family import Codes
 from i2i_cli.models.latent_classifier import PREFIX, classifiers_among, networks_among
 
 __all__ = ["DOMAINS", "Target", "Translator", "load"]
-
-ImageLike = Image.Image | str | Path
-
-
-@dataclass(frozen=True)
-class Target:
-    """A domain code (1, ...) to translate to.
-
-    Args:
-        label: names it in file names and results.
-        domain: the domain that it makes images of; None where that is left to the code.
-    """
-
-    label: str
-    code: Tensor
-    sample: int | None = None
-    domain: str | None = None
 
 
 def load(weights: str | Path | None = None, device: str = "auto") -> "Translator":
@@ -78,48 +57,6 @@ def load(weights: str | Path | None = None, device: str = "auto") -> "Translator
 class Translator(TrainedModel):
     """A trained model with its images' way in and out."""
 
-    def target(self, domain: str, place: int = 0) -> Target:
-        """The kept code of `domain` at `place`; the first is the medoid, the default."""
-        codes = self.model.target_codes(self.label_of(domain))
-        if not len(codes):
-            raise WeightsError(f"{self.path} keeps no codes of {domain!r}", "train it a little longer")
-        return Target(domain, codes[place : place + 1].to(self.device), domain=domain)
-
-    def samples(self, domain: str, count: int, seed: int = 0) -> list[Target]:
-        """`count` different kept codes of `domain`, drawn without replacement."""
-        num_kept = len(self.model.target_codes(self.label_of(domain)))
-        if not 1 <= count <= num_kept:
-            raise ConfigError(
-                f"{count} samples of {domain!r} cannot be drawn", f"the weights keep {num_kept} codes of it"
-            )
-        places = random.Random(seed).sample(range(num_kept), count)
-        codes = [self.target(domain, place).code for place in places]
-        return [Target(f"{domain}-{i}", code, i, domain) for i, code in enumerate(codes, 1)]
-
-    def like(self, reference: ImageLike, to: str | None = None) -> Target:
-        """The domain code of an image: translate to "what this looks like".
-
-        Args:
-            to: the domain to translate to; names the target.
-
-        Raises:
-            DataError: the folder of the reference says that its code does not translate to `to`.
-        """
-        name = Path(reference).stem if isinstance(reference, (str, Path)) else "like"
-        known = self._folder(reference)
-        if known is None and to is not None:
-            known = self.domains[self.model.code_lender(self.label_of(to))]
-        codes, _, sources = self._encode([_open(reference)], [known])
-        if sources is None:
-            return Target(to or name, codes.domain)
-        lent = [domain for domain in self.domains if self._lender(domain) == sources[0]]
-        if to is not None and to not in lent:
-            raise DataError(
-                f"{name} is an image of {sources[0]}, whose codes translate to {', '.join(lent)}, not to {to}",
-                f"give an image of {self._lender(to)}",
-            )
-        return Target(to or name, codes.domain, domain=to or lent[0])
-
     def translate(
         self,
         image: ImageLike,
@@ -147,7 +84,7 @@ class Translator(TrainedModel):
         if like is None and to is None:
             raise ConfigError("nothing to translate to", f"give one of {', '.join(self.domains)}")
         target = self.like(like, to) if like is not None else self.target(str(to))
-        codes, frames, sources = self._encode([_open(image)], [source or self._folder(image)])
+        codes, frames, sources = self._encode([open_image(image)], [source or folder_of(self, image)])
         self.check_route(sources[0] if sources else None, target.domain)
         (pixels,) = self.decode(codes, target, strength)
         return frames[0].restore(pixels, at_model_size)
@@ -163,8 +100,8 @@ class Translator(TrainedModel):
         Raises:
             DataError: the codes of two such domains are not made for each other.
         """
-        known = [told or self._folder(image) for told, image in zip(sources, (a, b), strict=True)]
-        codes, frames, found = self._encode([_open(a), _open(b)], known)
+        known = [told or folder_of(self, image) for told, image in zip(sources, (a, b), strict=True)]
+        codes, frames, found = self._encode([open_image(a), open_image(b)], known)
         if found is not None:
             self._check_swap(*found)
         first, second = self.pixels(Codes(codes.content, codes.domain.flip(0)))
@@ -181,36 +118,25 @@ class Translator(TrainedModel):
                 f"{self.path} was never trained to rebuild an image from its own code",
                 "train with --set objective.pretraining_steps=1000, or translate instead",
             )
-        codes, frames, _ = self._encode([_open(image)], [source or self._folder(image)])
+        codes, frames, _ = self._encode([open_image(image)], [source or folder_of(self, image)])
         return frames[0].restore(self.pixels(codes)[0])
 
     def classify(self, image: ImageLike, labels: str = DOMAINS, *, source: str | None = None) -> dict[str, float]:
         """Probability of each class, from the image's domain code (SRAE 4.3). `source`: see `translate`."""
-        squares = [fit(_open(image), self.image_size)[0]]
-        sources = None if labels == DOMAINS else self.sources_of(squares, [source or self._folder(image)])
+        squares = [fit(open_image(image), self.image_size)[0]]
+        sources = None if labels == DOMAINS else self.sources_of(squares, [source or folder_of(self, image)])
         (shares,) = self.probabilities(squares, labels, sources).tolist()
         return dict(zip(self.classifier(labels).classes, shares, strict=True))
 
-    def decode(self, codes: Codes, target: Target, strength: float = 1.0) -> NDArray[np.uint8]:
-        """Squares (B, S, S, 3) of the contents in `codes` with the domain code of `target`."""
-        domain = torch.lerp(codes.domain, target.code.expand_as(codes.domain), strength)
-        return self.pixels(Codes(codes.content, domain))
-
     def _check_swap(self, a: str, b: str) -> None:
         ways = [domain for domain in self.domains if self.targets_of(domain)]
-        partners = {domain: {self._lender(to) for to in self.targets_of(domain)} for domain in ways}
+        partners = {domain: {self.lender(to) for to in self.targets_of(domain)} for domain in ways}
         if b not in partners.get(a, set()):
             known = [f"{domain} with {' or '.join(others)}" for domain, others in partners.items()]
             raise DataError(
                 f"the codes of {a} and {b} are not made to be exchanged",
                 f"this model takes {', '.join(known)}; say with --from A --from B what the two are",
             )
-
-    def _lender(self, domain: str) -> str:
-        return self.domains[self.model.code_lender(self.label_of(domain))]
-
-    def _folder(self, image: ImageLike) -> str | None:
-        return None if isinstance(image, Image.Image) else self.folder_domain(Path(image))
 
     def _encode(
         self, pictures: Sequence[Picture], known: Sequence[str | None]
@@ -220,7 +146,3 @@ class Translator(TrainedModel):
         squares = [square for square, _ in fitted]
         sources = self.sources_of(squares, known)
         return self.encode(squares, sources), [frame for _, frame in fitted], sources
-
-
-def _open(image: ImageLike) -> Picture:
-    return upright(image) if isinstance(image, Image.Image) else read_image(Path(image))

@@ -14,7 +14,7 @@ from i2i_cli.jobs.translation import load
 def test_shards_cover_everything_once() -> None:
     things = list(range(10))
     parts = [list(parse_shard(f"{number}/4").of(things)) for number in (1, 2, 3, 4)]
-    assert sorted(sum(parts, [])) == things and parts[0] == [0, 4, 8]
+    assert sorted(thing for part in parts for thing in part) == things and parts[0] == [0, 4, 8]
     assert parse_shard(None) == WHOLE and WHOLE.of(things) == things
 
 
@@ -33,5 +33,5 @@ def test_merged_shards_are_the_index_of_the_whole(run: Path, domains: Path, tmp_
     whole, joined = open_gallery(tmp_path / "whole.safetensors"), merge(found)
     assert list(joined.paths) == list(whole.paths) and joined.facts == whole.facts
     assert np.abs(joined.content.astype(float) - whole.content).max() < 2e-3
-    with pytest.raises(DataError, match="use fewer shards|this shard has none"):
+    with pytest.raises(DataError, match="this shard has none"):
         index_folder(model, domains, tmp_path / "none.safetensors", shard=Shard(40, 41))

@@ -151,7 +151,7 @@ class Generator(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """Images (B, 3, H, W) in [-1, 1] from two codes (B, n)."""
-        code = torch.cat([first, second], dim=1).view(len(first), -1, self.side, self.side)
+        code = torch.cat([first, second], dim=1).view(first.shape[0], -1, self.side, self.side)
         return self.rows(code.contiguous(memory_format=torch.channels_last)).float().tanh()
 
 
@@ -175,6 +175,10 @@ class DualGAN(TranslationModel):
         """z (B, n) twice, by the encoder of each image's category; without a source by E1."""
         if source is None:
             z = self.encoders[0](images)
+        elif torch.compiler.is_exporting():  # both of all images: a graph has no branches
+            categories = torch.tensor([self.roles.category(label) for label in range(self.num_domains)])
+            first, second = (encoder(images) for encoder in self.encoders)
+            z = torch.where(categories[source][:, None] == 1, second, first)
         else:
             is_second = torch.tensor([self.roles.category(label) == 1 for label in source.tolist()])
             z = images.new_empty(len(images), *self.content_code_shape)

@@ -1,0 +1,58 @@
+"""`i2i export`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from i2i_cli.cli.app import app
+from i2i_cli.cli.options import ForceOpt, JsonOpt, WeightsOpt, open_translator
+from i2i_cli.cli.report import print_result, say
+from i2i_cli.errors import ConfigError
+
+EXAMPLES = """Examples:
+
+\b
+  i2i export -w faces --to onnx                    into onnx/faces
+  i2i export -w runs/mine --to onnx -o out/ --check photos/
+  i2i translate img.png --to anime -w faces --runtime onnx     without torch
+"""
+
+
+@app.command(epilog=EXAMPLES)
+def export(
+    to: Annotated[str, typer.Option("--to", help="The format: onnx.")] = "onnx",
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FOLDER", help="Where to.", show_default="onnx/NAME")
+    ] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            "--check", metavar="FOLDER", help="Images to compare with torch on.", show_default="built-in glyphs"
+        ),
+    ] = None,
+    force: ForceOpt = False,
+    weights: WeightsOpt = None,
+    as_json: JsonOpt = False,
+) -> None:
+    """Write a model as ONNX files, which run without torch.
+
+    Encoder, decoder and the whole translation, from pixels to pixels, any number of images at
+    once; domains and their codes are in the metadata. Compared with torch before they get their names.
+    """
+    if to != "onnx":
+        raise ConfigError(f"--to {to!r} is no format", "use onnx")
+    # Late: torch.
+    from i2i_cli.jobs.exporting import export_onnx, sample_images
+    from i2i_cli.jobs.publishing import export_folder
+
+    translator = open_translator(weights, "cpu")
+    folder = out or export_folder(translator.path)
+    result = export_onnx(translator, folder, check or sample_images(), overwrite=force)
+    say(
+        f"compared with torch on {result.num_images} images, every way: codes differ by {result.largest_code:.1e} "
+        f"of their spread at most, pixels by {result.largest_level} of 255 ({result.differing:.3%} of them)"
+    )
+    for path in result.files:
+        values = {"file": str(path), "largest_level": result.largest_level, "largest_code": result.largest_code}
+        print_result(values, str(path), as_json)
