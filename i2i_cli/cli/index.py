@@ -6,7 +6,17 @@ from typing import Annotated, Any
 import typer
 
 from i2i_cli.cli.app import app
-from i2i_cli.cli.options import DeviceOpt, ForceOpt, FromOpt, JsonOpt, ShardOpt, WeightsOpt, open_translator
+from i2i_cli.cli.options import (
+    DeviceOpt,
+    EngineOpt,
+    ForceOpt,
+    FromOpt,
+    JsonOpt,
+    ShardOpt,
+    WeightsOpt,
+    check_engine,
+    open_translator,
+)
 from i2i_cli.cli.report import print_error, print_result, say
 from i2i_cli.errors import ConfigError
 
@@ -33,6 +43,7 @@ def index(
     own: FromOpt = None,
     merge: Annotated[bool, typer.Option("--merge", help="Join galleries of the same weights.")] = False,
     shard: ShardOpt = None,
+    engine: EngineOpt = "local",
     force: ForceOpt = False,
     weights: WeightsOpt = None,
     device: DeviceOpt = "auto",
@@ -56,8 +67,13 @@ def index(
     from i2i_cli.jobs.indexing import index_folder
     from i2i_cli.jobs.shards import parse_shard
 
+    check_engine(engine)
     part, translator = parse_shard(shard), open_translator(weights, device)
     options: dict[str, Any] = {"own": own, "shard": part, "overwrite": force}
+    if engine == "ray":
+        from i2i_cli.jobs.on_ray import encode_on_ray
+
+        options["encode"] = encode_on_ray
     with stop_on_signal() as signal, progress("encoding") as report:
         result = index_folder(translator, paths[0], out, **options, report=report, should_stop=signal.received)
     for failure in result.failures:

@@ -75,6 +75,9 @@ FromOpt = Annotated[
 ]
 SeedOpt = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
 JsonOpt = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
+EngineOpt = Annotated[
+    str, typer.Option("--engine", help="local, or ray: on a Ray cluster, or on all cores of this machine.")
+]
 ShardOpt = Annotated[
     str | None,
     typer.Option("--shard", metavar="I/N", help="Only every N-th image, from the I-th on.", show_default=False),
@@ -83,15 +86,21 @@ ForceOpt = Annotated[bool, typer.Option("--force", help="Overwrite outputs that 
 
 
 def sources_of(
-    images: list[Path] | None, recursive: bool, file_list: Path | None, nul: bool, crop: str | None = None
+    images: list[Path] | None,
+    recursive: bool,
+    file_list: Path | None,
+    nul: bool,
+    crop: str | None = None,
+    anywhere: bool = False,
 ) -> "list[Source]":
-    """The images that a command line names, or the part `crop` of each.
+    """The images that a command line names, or the part `crop` of each; `anywhere`: at addresses too.
 
     Raises:
         ConfigError: none at all, stdin asked for twice, or a crop that is none.
         DataError: the list cannot be read.
     """
-    from i2i_cli.jobs.sources import STREAM, find_sources, listed_paths, parse_crop
+    from i2i_cli.jobs import remote, sources
+    from i2i_cli.jobs.sources import STREAM, listed_paths, parse_crop
 
     paths = list(images or [])
     if file_list is not None:
@@ -106,10 +115,22 @@ def sources_of(
         raise ConfigError("no images given", "name some, or give - or --from-file -")
     if STREAM in paths:
         check_stdin()
-    return find_sources(paths, recursive, None if crop is None else parse_crop(crop))
+    find = remote.find_sources if anywhere else sources.find_sources
+    return find(paths, recursive, None if crop is None else parse_crop(crop))
 
 
 RUNTIMES = ("torch", "onnx")
+ENGINES = ("local", "ray")
+
+
+def check_engine(engine: str) -> None:
+    """Refuse what no work is done on.
+
+    Raises:
+        ConfigError: it is not known.
+    """
+    if engine not in ENGINES:
+        raise ConfigError(f"--engine {engine!r} is not known", f"use {' or '.join(ENGINES)}")
 
 
 def open_for_translation(weights: str | None, device: str, runtime: str) -> "BaseTranslator":

@@ -10,6 +10,7 @@ from i2i_cli.cli.app import app
 from i2i_cli.cli.options import (
     CropOpt,
     DeviceOpt,
+    EngineOpt,
     FileListOpt,
     ForceOpt,
     FromOpt,
@@ -20,6 +21,7 @@ from i2i_cli.cli.options import (
     SeedOpt,
     ShardOpt,
     WeightsOpt,
+    check_engine,
     complete_domain,
     open_for_translation,
     sources_of,
@@ -28,7 +30,9 @@ from i2i_cli.cli.report import print_error, print_result, read_stdin, say, summa
 from i2i_cli.errors import ConfigError
 
 if TYPE_CHECKING:
-    from i2i_cli.jobs.file_translation import Outcome
+    from collections.abc import Generator
+
+    from i2i_cli.jobs.file_translation import FileTranslation, Outcome, Task
 
 EXAMPLES = """Examples:
 
@@ -40,6 +44,7 @@ EXAMPLES = """Examples:
   i2i translate img.png --like drawing.png -o new.png  in the domain that an image shows
   i2i translate bag.png --from sketch_bag --to photo_bag --like shoe.png   a dual model
   i2i translate photos/ -r --to anime -o out/ --shard 2/8 --skip-existing   one of eight machines
+  i2i translate s3://photos/ -r --to anime -o s3://out/ --engine ray   on a Ray cluster
   curl -s URL | i2i translate - --to anime | display   in a pipe
 """
 
@@ -84,6 +89,7 @@ def translate(
         bool, typer.Option("--skip-existing", help="Leave images alone that are done already.")
     ] = False,
     shard: ShardOpt = None,
+    engine: EngineOpt = "local",
     weights: WeightsOpt = None,
     device: DeviceOpt = "auto",
     runtime: Annotated[str, typer.Option("--runtime", help="torch, or onnx: what `i2i export` wrote.")] = "torch",
@@ -95,14 +101,14 @@ def translate(
     The content stays, the look is the other domain's. Results keep the input's size,
     aspect and alpha, and are named STEM-DOMAIN.png beside it.
     """
-    _check(to, like, samples, size)
+    _check(to, like, samples, size, engine, runtime)
     # Late: torch, which neither help nor completion needs.
     from i2i_cli.jobs.file_translation import FileTranslation, Task
     from i2i_cli.jobs.outputs import plan_outputs
     from i2i_cli.jobs.shards import parse_shard
     from i2i_cli.jobs.sources import STREAM
 
-    part, sources = parse_shard(shard), sources_of(images, recursive, file_list, nul, crop)
+    part, sources = parse_shard(shard), sources_of(images, recursive, file_list, nul, crop, engine == "ray")
     translator = open_for_translation(weights, device, runtime)
     for domain in [*(to or []), *([own] if own is not None else [])]:
         translator.label_of(domain)
@@ -126,13 +132,25 @@ def translate(
         read_stdin=read_stdin,
     )
     tasks = [Task(source, paths) for source, paths in planned]
-    with closing(job.run(tasks)) as outcomes:  # a signal waits for what is being written
+    with closing(_run(job, tasks, engine)) as outcomes:  # a signal waits for what is being written
         num_failed = sum(not _report(outcome, as_json) for outcome in outcomes)
     summarise(num_failed, len(tasks))
 
 
-def _check(to: list[str] | None, like: Path | None, samples: int, size: str) -> None:
+def _run(job: "FileTranslation", tasks: "list[Task]", engine: str) -> "Generator[Outcome, None, None]":
+    if engine == "local":
+        return job.run(tasks)
+    # Late: Ray.
+    from i2i_cli.jobs.on_ray import translate_on_ray
+
+    return translate_on_ray(job, tasks)
+
+
+def _check(to: list[str] | None, like: Path | None, samples: int, size: str, engine: str, runtime: str) -> None:
     """Refuse options that contradict each other."""
+    check_engine(engine)
+    if engine == "ray" and runtime != "torch":
+        raise ConfigError("--engine ray runs torch", "leave --runtime out")
     if not to and like is None:
         raise ConfigError("nothing to translate to", "give --to DOMAIN or --like IMAGE")
     if like is not None and (samples or len(to or []) > 1):
@@ -145,13 +163,18 @@ def _check(to: list[str] | None, like: Path | None, samples: int, size: str) -> 
 
 def _report(outcome: "Outcome", as_json: bool) -> bool:
     """Tell what became of one image; True if it succeeded."""
+    from i2i_cli.jobs.remote import url_of
+
     if outcome.note:
         say(f"{outcome.source}: {outcome.note}")
     if outcome.data:
         write_stdout(outcome.data)
     else:
         for label, path in outcome.written:
-            print_result({"input": str(outcome.source), "to": label, "output": str(path)}, str(path), as_json)
+            output = url_of(path) or str(path)
+            print_result(
+                {"input": url_of(outcome.source) or str(outcome.source), "to": label, "output": output}, output, as_json
+            )
     if outcome.error is not None:
         print_error(outcome.error)
     return outcome.error is None

@@ -1,6 +1,6 @@
 """Codes as flat vectors: how they are kept, and how they are compared."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from i2i_cli.jobs.sources import Loaded
+from i2i_cli.jobs.base_translator import sources_of
+from i2i_cli.jobs.sources import Failure, Loaded, Source, load_batches
 from i2i_cli.jobs.translation import Translator
 
 FlatCodes = tuple[NDArray[np.float16], NDArray[np.float16]]
@@ -40,6 +41,16 @@ def flat_codes(translator: Translator, loaded: Sequence[Loaded], sources: Sequen
         return []
     content, domain = (_half(code) for code in translator.encode([item.square for item in loaded], sources))
     return list(zip(content, domain, strict=True))
+
+
+def encoded(
+    translator: Translator, sources: Sequence[Source], own: str | None = None
+) -> Iterator[list[Failure | FlatCodes]]:
+    """The codes of the images behind `sources`, or why one has none; in order, a batch at a time."""
+    for batch in load_batches(sources, translator.image_size):
+        loaded = [item for item in batch if isinstance(item, Loaded)]
+        codes = iter(flat_codes(translator, loaded, sources_of(translator, loaded, own)))
+        yield [item if isinstance(item, Failure) else next(codes) for item in batch]
 
 
 def _half(code: Tensor) -> NDArray[np.float16]:

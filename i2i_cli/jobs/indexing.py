@@ -6,20 +6,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from i2i_cli.data.cache import Progress, cache_folder
 from i2i_cli.errors import DataError, WeightsError
-from i2i_cli.jobs.base_translator import sources_of
-from i2i_cli.jobs.codes import flat_codes
+from i2i_cli.jobs.codes import FlatCodes, encoded
 from i2i_cli.jobs.gallery import SUFFIX, UNKNOWN, Gallery, GalleryFacts, open_gallery, save_gallery
 from i2i_cli.jobs.listing import Entry, listed
 from i2i_cli.jobs.shards import WHOLE, Shard
-from i2i_cli.jobs.sources import Failure, Loaded, Source, load_batches
+from i2i_cli.jobs.sources import Failure, Source
 from i2i_cli.jobs.trained import TrainedModel
 from i2i_cli.jobs.translation import Translator
+
+Encode = Callable[[Translator, Sequence[Source], str | None], Iterator[list[Failure | FlatCodes]]]
 
 SAVE_SECONDS = 60.0
 """A gallery in the making is saved this often, so that a killed process loses no more."""
@@ -49,6 +51,7 @@ def index_folder(
     *,
     own: str | None = None,
     shard: Shard = WHOLE,
+    encode: Encode = encoded,
     overwrite: bool = False,
     report: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -58,6 +61,7 @@ def index_folder(
     Args:
         own: the domain of all images, where codes need it and the folders do not tell.
         shard: which of the images.
+        encode: what gives their codes: `codes.encoded`, or `on_ray.encode_on_ray`.
 
     Raises:
         DataError: no images, or not one that can be read.
@@ -70,7 +74,8 @@ def index_folder(
     if not entries:
         raise DataError(f"{root} has fewer than {shard.index + 1} images: this shard has none", "use fewer shards")
     earlier = _earlier(translator, root, out, overwrite)
-    return index_entries(translator, root, entries, out, earlier, own=own, report=report, should_stop=should_stop)
+    watch: dict[str, Any] = {"report": report, "should_stop": should_stop}
+    return index_entries(translator, root, entries, out, earlier, own=own, encode=encode, **watch)
 
 
 def _earlier(translator: Translator, root: Path, out: Path, overwrite: bool) -> Gallery | None:
@@ -102,6 +107,7 @@ def index_entries(
     earlier: Gallery | None = None,
     *,
     own: str | None = None,
+    encode: Encode = encoded,
     report: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> IndexResult:
@@ -117,17 +123,14 @@ def index_entries(
     waiting = [found for found in entries if found.path not in kept]
     rows = _Rows(translator, root, earlier, kept)
     failures, saved = [], time.monotonic()
-    batches = load_batches([Source(path=root / found.path) for found in waiting], translator.image_size)
-    for batch in batches:
-        loaded = [item for item in batch if isinstance(item, Loaded)]
-        codes = iter(flat_codes(translator, loaded, sources_of(translator, loaded, own)))
+    for batch in encode(translator, [Source(path=root / found.path) for found in waiting], own):
         for item in batch:
             found = waiting[rows.num_seen]
             if isinstance(item, Failure):
                 failures.append(item)
                 rows.num_seen += 1
             else:
-                rows.add(found, *next(codes))
+                rows.add(found, *item)
         if report is not None:
             report(rows.num_seen, len(waiting))
         if should_stop():
