@@ -20,8 +20,8 @@ class I2IError(Exception):
             self.exit_code = exit_code
 
 
-_TOO_LITTLE = ("out of memory", "can't allocate memory", "not enough memory")
-"""What torch says of it."""
+_TOO_LITTLE = ("out of memory", "can't allocate memory", "not enough memory", "could not create a primitive")
+"""What torch says of it; the last is how oneDNN's convolutions put it."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -1,0 +1,90 @@
+"""Steps that do not fit into memory, in parts."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from i2i_cli.engine.loop import Loop
+from i2i_cli.engine.parts import Part, halves
+from tests.engine.test_loop import advance, batch, loop
+
+LIMITED = """
+import resource
+import torch
+from i2i_cli.models.family import Batch
+from tests.engine.test_loop import loop
+
+torch.set_num_threads(1)
+trained = loop(fit_memory=True)
+images = torch.rand(512, 3, 32, 32).contiguous(memory_format=torch.channels_last)
+trained.advance(Batch(images[:2], torch.arange(2)), trained.context())
+used = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmSize")) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (used + 160 * 2**20,) * 2)
+trained.advance(Batch(images, torch.arange(512) % 2), trained.context())
+print(trained.num_parts, all(torch.isfinite(p).all() for p in trained.objective.parameters()))
+"""
+
+
+def limited(trained: Loop, most: int) -> Loop:
+    """`trained` on a machine where turns of more than `most` images find no memory."""
+
+    def starved(turn):
+        loss = turn.loss
+
+        def starved_loss(batch, context):
+            if len(batch.y) > most:
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 byte")
+            return loss(batch, context)
+
+        object.__setattr__(turn, "loss", starved_loss)
+
+    for turn in {id(turn): turn for turn in trained.turns}.values():
+        starved(turn)
+    return trained
+
+
+def test_halves_have_the_rows_and_the_noise_of_the_whole() -> None:
+    context = loop().context()
+    whole = Part(batch(0), context)
+    parts = halves(halves([whole]))
+    rows = [whole.batch.images[place::4] for place in (0, 2, 1, 3)]
+    assert all(torch.equal(part.batch.images, images) for part, images in zip(parts, rows, strict=True))
+    noise = [part.context.draws.normal((len(part.batch.y), 5)) for part in halves([whole])]
+    drawn = context.draws.normal((6, 5))
+    assert torch.equal(noise[0], drawn[0::2]) and torch.equal(noise[1], drawn[1::2])
+    turns = [part.context.draws.integers(0, 99, (2, len(part.batch.y)), batch_dim=1) for part in halves([whole])]
+    later = context.draws.integers(0, 99, (2, 6), batch_dim=1)
+    assert torch.equal(turns[0], later[:, 0::2]) and torch.equal(turns[1], later[:, 1::2])
+
+
+def test_where_memory_is_short_a_step_is_done_in_parts_and_comes_to_the_same() -> None:
+    whole, parted = loop(fit_memory=True), limited(loop(fit_memory=True), most=3)
+    for trained in (whole, parted):
+        advance(trained, 1)
+    assert (whole.num_parts, parted.num_parts) == (1, 2)
+    first, second = whole.take_terms(), parted.take_terms()
+    assert first == pytest.approx(second, abs=1e-6)
+    pairs = zip(whole.objective.parameters(), parted.objective.parameters(), strict=True)
+    moved = [(a - b).detach().abs().max() for a, b in pairs]
+    assert float(max(moved)) < 1e-4  # a step of Adam is 4e-6 at the first
+
+
+def test_without_leave_or_with_nothing_to_halve_the_error_stands() -> None:
+    with pytest.raises(RuntimeError, match="can't allocate"):
+        advance(limited(loop(), most=3), 1)
+    with pytest.raises(RuntimeError, match="can't allocate"):
+        advance(limited(loop(fit_memory=True), most=0), 1)
+    trained = limited(loop(fit_memory=True), most=99)
+    trained.turns[0].__dict__["loss"] = lambda batch, context: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        advance(trained, 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits its own address space")
+def test_a_real_allocation_that_fails_is_survived() -> None:
+    done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    num_parts, is_finite = done.stdout.split()
+    assert int(num_parts) > 1 and is_finite == "True"
