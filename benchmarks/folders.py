@@ -50,13 +50,11 @@ def draw(folder: Path, count: int, size: tuple[int, int], suffix: str) -> list[P
 
 def command(arguments: list[str]) -> tuple[float, float]:
     """Seconds of an `i2i` command, and the GiB that it held at most."""
-    code = (
-        "import resource, sys; from i2i_cli.cli import main\n"
-        "try: main()\n"
-        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=open(sys.argv[-1], 'w'))\n"
-    )
     with tempfile.NamedTemporaryFile("r", suffix=".txt") as told:
-        script = f"import sys; told = {told.name!r}; " + code.replace("sys.argv[-1]", "told")
+        script = (
+            "import resource\nfrom i2i_cli.cli import main\ntry: main()\n"
+            f"finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=open({told.name!r}, 'w'))"
+        )
         started = time.perf_counter()
         subprocess.run([sys.executable, "-c", script, *arguments], check=True, capture_output=True)
         return time.perf_counter() - started, int(told.read()) / 2**20
@@ -106,39 +104,27 @@ def measure(kind: str, folder: Path, paths: list[Path], weights: str | None) -> 
             translator.translate(path, to=to).save(out / f"{path.stem}.png")
 
     loop = len(chosen) / timed(one_by_one)
-    named = ["-w", weights] if weights else []
     quarter = folder / "quarter"
     quarter.mkdir()
     for path in paths[: len(paths) // 4]:
         os.link(path, quarter / path.name)
-    for name, tail in (("translate", ["-r", "--to", to, "-o"]), ("index", ["-o"])):
-        few, few_gib = command(
-            [
-                name,
-                str(quarter),
-                *tail,
-                str(folder / f"{name}-quarter{'' if name == 'translate' else '.safetensors'}"),
-                *named,
-            ]
-        )
-        spent, gib = command(
-            [
-                name,
-                str(paths[0].parent),
-                *tail,
-                str(folder / f"{name}{'' if name == 'translate' else '.safetensors'}"),
-                *named,
-            ]
-        )
+    for name in ("translate", "index"):
+        few, few_gib = command(_arguments(name, quarter, folder / f"few-{name}", to, weights))
+        spent, gib = command(_arguments(name, paths[0].parent, folder / f"all-{name}", to, weights))
         rate = (len(paths) - len(paths) // 4) / (spent - few)  # without the start
-        line = f"i2i {name}, {len(paths)} {kind}: {rate:.1f} images/s once started ({spent:.1f} s in all), "
-        line += f"{few_gib:.2f} GiB at most for a quarter of them, {gib:.2f} for all; "
+        line = f"i2i {name}, {len(paths)} {kind} images: {rate:.1f} images/s once started, {spent:.1f} s in all; "
+        line += f"{few_gib:.2f} GiB at most for a quarter of them, {gib:.2f} for all"
         if name == "translate":
-            line += (
-                f"{rate / model:.2f} of the model alone ({model:.1f}), {rate / floor:.2f} of model and files on the "
-            )
-            line += f"same cores ({floor:.1f}; files alone {files:.1f}), {rate / loop:.2f} times one by one"
+            line += f"; {rate / model:.2f} of the model alone ({model:.1f}), {rate / floor:.2f} of model and files "
+            line += f"on the same cores ({floor:.1f}), {rate / loop:.2f} times one by one"
         print(line, flush=True)
+
+
+def _arguments(name: str, images: Path, out: Path, to: str, weights: str | None) -> list[str]:
+    named = ["-w", weights] if weights else []
+    if name == "translate":
+        return ["translate", "-r", str(images), "--to", to, "-o", str(out), *named]
+    return ["index", str(images), "-o", f"{out}.safetensors", *named]
 
 
 def main() -> None:

@@ -3,7 +3,8 @@
     python benchmarks/startup.py
 
 `i2i --help` against a bare typer app with as many commands; `i2i translate` of one image against
-`import torch`. Needs weights: `-w` is the first argument, else those that `i2i` would use.
+`import torch`, and by onnxruntime against torch. Needs weights: the first
+argument, else those that `i2i` would use.
 """
 
 import statistics
@@ -20,9 +21,13 @@ ROUNDS = 7
 BARE = """
 import typer
 app = typer.Typer(rich_markup_mode=None)
-names = "train translate swap-domain index neighbours classify fit-classifier demo doctor weights"
+names = "train translate swap-domain index neighbours classify fit-classifier evaluate plot export demo doctor"
 for name in names.split():
     app.command(name)(lambda a: None)
+weights = typer.Typer()
+for name in "list show check pack".split():
+    weights.command(name)(lambda a: None)
+app.add_typer(weights, name="weights")
 app(["--help"])
 """
 
@@ -52,6 +57,10 @@ def main() -> None:
         domain = domains_of(sys.argv[1] if weights else None)[0]
         command = [*i2i, "translate", str(image), "--to", domain, "--force", *weights]
         compare("i2i translate", command, "import torch", [sys.executable, "-c", "import torch"])
+        exported = Path(folder, "onnx")
+        subprocess.run([*i2i, "export", "-o", str(exported), *weights], check=True, capture_output=True)
+        without = [*i2i, "translate", str(image), "--to", domain, "--force", "--runtime", "onnx", "-w", str(exported)]
+        compare("i2i translate --runtime onnx", without, "i2i translate", command)
 
 
 if __name__ == "__main__":

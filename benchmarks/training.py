@@ -1,11 +1,12 @@
 """Training of both families, as ratios to a textbook loop around the same networks, run in turn.
 
-    python benchmarks/training.py [SIZE ...]
+    python benchmarks/training.py [SIZE ...] [--means]
 
-The textbook loop: NCHW, float32, a DataLoader over image files, every turn from the images on, a
-backward pass through all that is there, `.item()` of every loss at every step. Ours: the same objectives as
-`i2i train` plays them, from its packed cache. A third loop is ours with one batch in memory and nothing read: what
-data and journal cost. Random images, as files; the median of several rounds.
+The textbook loop: NCHW, float32, a DataLoader over image files, a backward pass through all that is there,
+`.item()` of every loss at every step; SRAE's critics are given codes of their own pass of the encoder. Ours: the
+same objectives as `i2i train` plays them, from its packed cache. A third loop is ours with one batch in
+memory and no losses read: what data and journal cost. `--means`: what each difference brings alone, torch.compile too, which takes minutes.
+Random images, as files; the median of the ratios of several rounds.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ from i2i_cli.engine.device import pick_device, pick_precision
 from i2i_cli.engine.loop import Loop
 from i2i_cli.jobs.run_config import RunConfig, run_config
 from i2i_cli.models import family
-from i2i_cli.models.family import Batch, Context, Objective
+from i2i_cli.models.family import Batch, Context, Objective, Turn
 from i2i_cli.models.peers import Draws
 
 DOMAINS = {"srae": ("a", "b"), "dual": ("a", "b", "c", "d")}
@@ -77,47 +78,78 @@ def built(config: RunConfig, side: int, domains: tuple[str, ...]) -> Objective:
     return kind.build_objective(kind.build_model(config.networks, side, domains), config.objective)
 
 
+MEANS = ("packed cache", "channels last", "own gradients", "one pass", "no waiting", "fused optimiser", "compiled")
+
+
 class Textbook:
-    """Networks, optimisers and a loader as a tutorial has them."""
+    """Networks, optimisers and a loader as a tutorial has them, but for the `means` that are asked for."""
 
     def __init__(
-        self, config: RunConfig, root: Path, side: int, domains: tuple[str, ...], device: torch.device
-    ) -> None:
-        self.objective, self.device, self.step = built(config, side, domains).to(device), device, 0
+        self, config: RunConfig, root: Path, side: int, domains: tuple[str, ...], device: torch.device,
+        means: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        self.objective, self.device, self.means, self.step = built(config, side, domains).to(device), device, means, 0
+        if "channels last" in means:
+            self.objective = self.objective.to(memory_format=torch.channels_last)
+        if "compiled" in means:
+            for network in (*self.objective.model.children(), *self.objective.children()):
+                network.compile(dynamic=False)
         self.averaged = copy.deepcopy(self.objective.model)
-        self.optimisers = {
-            turn.name: torch.optim.Adam([p for module in turn.trains for p in module.parameters()], 1e-4)
-            for turn in self.objective.turns()
+        self.trained = {
+            turn.name: [p for module in turn.trains for p in module.parameters()] for turn in self.objective.turns()
         }
+        fused = "fused optimiser" in means
+        self.optimisers = {name: torch.optim.Adam(own, 1e-4, fused=fused) for name, own in self.trained.items()}
         files = Files(root, domains)
         labels = torch.tensor([label for _, label in files.files])
-        sampler = BalancedSampler(labels, len(domains), config.training.batch_size, 0)
-        batches = [sampler.indices(step).tolist() for step in range(10_000)]
-        self.batches = iter(DataLoader(files, batch_sampler=batches, num_workers=0))
+        self.sampler = BalancedSampler(labels, len(domains), config.training.batch_size, 0)
+        batches = [self.sampler.indices(step).tolist() for step in range(10_000)]
+        self.batches = iter(DataLoader(files, batch_sampler=batches))
+        self.data = open_dataset(root, side)
+
+    def read(self) -> Batch:
+        if "packed cache" in self.means:
+            rows = self.data.train[self.sampler.indices(self.step) % len(self.data.train)]
+            images, y = to_model_range(self.data.images.crops(rows), self.device), self.data.labels[rows]
+            images = images.contiguous()
+        else:
+            images, y = (tensor.to(self.device) for tensor in next(self.batches))
+        if "channels last" in self.means:
+            images = images.contiguous(memory_format=torch.channels_last)
+        return Batch(images, y.to(self.device))
 
     def play(self) -> None:
-        images, y = (tensor.to(self.device) for tensor in next(self.batches))
-        batch = Batch(images, y)
+        batch = self.read()
+        draws = Draws(torch.Generator(self.device).manual_seed(self.step))
+        context = Context(step=self.step, draws=draws)
         for turn in self.objective.turns():
             weights = turn.weights(self.step)
             if not weights or self.step % turn.every:
                 continue
-            # What an earlier turn made is made again, as where every player has a function of its own.
-            context = Context(step=self.step, draws=Draws(torch.Generator(self.device).manual_seed(self.step)))
-            if turn.name.endswith(("critics", "critic")) and "r1" not in weights:
+            if turn.name == "latent_critics" and "one pass" not in self.means:
                 with torch.no_grad():
-                    self.objective.turns()[-3 if len(self.objective.turns()) > 3 else 0].loss(batch, context)
-            terms = turn.loss(batch, context)
-            self.objective.zero_grad()
-            torch.stack([terms[name] * weight for name, weight in weights.items()]).sum().backward()
-            torch.nn.utils.clip_grad_norm_([p for m in turn.trains for p in m.parameters()], 5.0)
-            self.optimisers[turn.name].step()
-            for term in terms.values():
-                term.item()
+                    content, domain = self.objective.model.sample_codes(batch.images, draws)
+                context.left.update(content=content, domain=domain)
+            self.move(turn, weights, turn.loss(batch, context))
         with torch.no_grad():
             for kept, current in zip(self.averaged.parameters(), self.objective.model.parameters(), strict=True):
                 kept.mul_(0.999).add_(current, alpha=0.001)
         self.step += 1
+
+    def move(self, turn: Turn, weights: dict[str, float], terms: dict[str, Tensor]) -> None:
+        total = torch.stack([terms[name] * weight for name, weight in weights.items()]).sum()
+        own = self.trained[turn.name]
+        self.objective.zero_grad()
+        if "own gradients" in self.means:
+            for parameter, gradient in zip(own, torch.autograd.grad(total, own, allow_unused=True), strict=True):
+                parameter.grad = gradient
+        else:
+            total.backward()
+        torch.nn.utils.clip_grad_norm_(own, 5.0)
+        self.optimisers[turn.name].step()
+        if "no waiting" not in self.means:
+            for term in terms.values():
+                term.item()
 
 
 class Ours:
@@ -163,7 +195,22 @@ def peak_rate(device: torch.device, precision: str) -> float:
     return 2 * 2048**3 * STEPS / min(seconds(product, device) for _ in range(5))
 
 
-def measure(name: str, side: int, device: torch.device) -> str:
+def ratios(works: dict[str, Callable[[], None]], device: torch.device, rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """Seconds of each, in turn; the first round warms up."""
+    times: dict[str, list[float]] = {kind: [] for kind in works}
+    for round_number in range(rounds + 1):
+        for kind, play in works.items():
+            spent = seconds(play, device)
+            if round_number:
+                times[kind].append(spent)
+    return times
+
+
+def over(first: list[float], second: list[float]) -> float:
+    return statistics.median(a / b for a, b in zip(first, second, strict=True))
+
+
+def measure(name: str, side: int, device: torch.device, means: bool) -> Iterator[str]:
     config, domains = run_config({}, None, SETTINGS[name]), DOMAINS[name]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["I2I_CACHE"] = str(Path(folder, "cache"))
@@ -172,34 +219,40 @@ def measure(name: str, side: int, device: torch.device) -> str:
         ours = Ours(config, root, side, domains, device, reads=True)
         memory = Ours(config, root, side, domains, device, reads=False)
         textbook = Textbook(config, root, side, domains, device)
-        works = {"textbook": textbook.play, "ours": ours.play, "memory": memory.play}
-        times: dict[str, list[float]] = {kind: [] for kind in works}
-        for round_number in range(ROUNDS + 1):
-            for kind, play in works.items():
-                spent = seconds(play, device)
-                if round_number:
-                    times[kind].append(spent)
-    with FlopCounterMode(display=False) as counter:
-        memory.play()
-    batch = config.training.batch_size
-    ratio = statistics.median(a / b for a, b in zip(times["textbook"], times["ours"], strict=True))
-    share = statistics.median(a / b for a, b in zip(times["memory"], times["ours"], strict=True))
-    rate = STEPS * batch / statistics.median(times["ours"])
-    floor = counter.get_total_flops() / batch / peak_rate(device, ours.loop.precision)
-    return (
-        f"{name}, {side} px: {rate:.1f} images/s, {ratio:.2f} times the textbook's, {share:.2f} of the rate in memory, "
-        f"{rate * floor:.2f} of the rate of {counter.get_total_flops() / batch / 1e9:.2f} GFLOP an image at a large "
-        f"matrix product's speed; {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB at most"
-    )
+        times = ratios({"textbook": textbook.play, "ours": ours.play, "memory": memory.play}, device)
+        with FlopCounterMode(display=False) as counter:
+            memory.play()
+        batch, flops = config.training.batch_size, counter.get_total_flops()
+        rate = STEPS * batch / statistics.median(times["ours"])
+        floor = flops / batch / peak_rate(device, ours.loop.precision)
+        yield (
+            f"{name}, {side} px: {rate:.1f} images/s, {over(times['textbook'], times['ours']):.2f} times the textbook, "
+            f"{over(times['memory'], times['ours']):.2f} of the rate in memory; at a large matrix product's speed its "
+            f"{flops / batch / 1e9:.2f} GFLOP an image would take {rate * floor:.2f} of the time; "
+            f"{peak_memory(device):.2f} GiB at most"
+        )
+        for mean in MEANS if means else ():
+            changed = Textbook(config, root, side, domains, device, (mean,))
+            times = ratios({"without": textbook.play, "with": changed.play}, device, rounds=3)
+            yield f"  {mean} alone: {over(times['without'], times['with']):.2f} times the textbook's rate"
+
+
+def peak_memory(device: torch.device) -> float:
+    """GiB that this process, or its part of the device, has held at most."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sizes", type=int, nargs="*", default=[64, 128])
-    device = pick_device("auto")
-    for side in parser.parse_args().sizes:
+    parser.add_argument("--means", action="store_true")
+    chosen, device = parser.parse_args(), pick_device("auto")
+    for side in chosen.sizes:
         for name in DOMAINS:
-            print(measure(name, side, device), flush=True)
+            for line in measure(name, side, device, chosen.means):
+                print(line, flush=True)
 
 
 if __name__ == "__main__":
