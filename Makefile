@@ -23,8 +23,7 @@ audit: $(READY)
 	$(BIN)/python -m pip_audit --skip-editable
 
 bench: $(READY)
-	$(BIN)/python benchmarks/startup.py demo/run
-	$(BIN)/python benchmarks/neighbours.py
+	$(BIN)/python benchmarks/all.py
 
 manifest: $(READY)
 	$(BIN)/python -c "from i2i_cli.jobs.packing import write_manifest; write_manifest()"

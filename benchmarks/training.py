@@ -2,11 +2,12 @@
 
     python benchmarks/training.py [SIZE ...] [--means]
 
-The textbook loop: NCHW, float32, a DataLoader over image files, a backward pass through all that is there,
-`.item()` of every loss at every step; SRAE's critics are given codes of their own pass of the encoder. Ours: the
-same objectives as `i2i train` plays them, from its packed cache. A third loop is ours with one batch in
-memory and no losses read: what data and journal cost. `--means`: what each difference brings alone, torch.compile too, which takes minutes.
-Random images, as files; the median of the ratios of several rounds.
+The textbook loop: NCHW, float32, a DataLoader over image files, a backward pass through all that is
+there, `.item()` of every loss at every step; SRAE's critics are given codes of their own pass of the
+encoder. Ours: the same objectives as `i2i train` plays them, from its packed cache. A third loop is ours
+with one batch in memory and no losses read: what data and journal cost. `--means`: what each difference
+brings alone, torch.compile too, which takes minutes. Random images, as files; the median of the ratios of
+several rounds.
 """
 
 import argparse

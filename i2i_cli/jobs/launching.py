@@ -74,7 +74,7 @@ def launch(count: int, arguments: Sequence[str], on_signals: Callable[[Callable[
 
 
 def _started(count: int, arguments: Sequence[str], logs: Sequence[Path]) -> list[subprocess.Popen]:
-    shared = os.environ | {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    shared = os.environ | {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     shared[LAUNCHER] = str(os.getpid())
     shared.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
     if sys.platform.startswith("linux"):
@@ -90,7 +90,8 @@ def _started(count: int, arguments: Sequence[str], logs: Sequence[Path]) -> list
     return processes
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
