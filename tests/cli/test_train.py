@@ -88,6 +88,8 @@ def test_without_data_it_trains_on_the_built_in_set_and_says_so(monkeypatch: pyt
         (["--config", "none.toml"], "cannot read the config none.toml"),
         (["--precision", "fp8"], "no precision is called 'fp8'"),
         (["--steps", "0"], "are no training"),
+        (["--batch-size", "many"], "'many' is no number of images"),
+        (["--batch-size", "1"], "training.batch_size = 1"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_before_a_run_is_made(
@@ -96,6 +98,12 @@ def test_settings_that_make_no_sense_are_refused_before_a_run_is_made(
     result = RUNNER.invoke(app, ["train", str(domains), *words])
     assert result.exit_code == 2 and said in result.stderr
     assert not Path("runs").exists()
+
+
+def test_a_batch_that_fits_is_left_to_the_tool(domains: Path) -> None:
+    result = RUNNER.invoke(app, ["train", str(domains), "--batch-size", "auto", *TINY])
+    assert result.exit_code == 0, result.stderr
+    assert "fit_memory = true" in Path("runs/shapes/config.toml").read_text()
 
 
 DUAL = ["--family", "dual", "--inputs", "grey_disc,red_square", "--outputs", "red_disc,grey_square"]

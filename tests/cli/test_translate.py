@@ -97,6 +97,16 @@ def test_skip_existing_fills_what_is_missing(here: Path) -> None:
     assert Path("photo-disc.png").read_text() == "mine" and size("photo-square.png") == (200, 120)
 
 
+def test_shards_of_a_folder_together_are_all_of_it(here: Path, domains: Path) -> None:
+    folder = str(domains / "disc")
+    parts = [
+        translate("-r", folder, "--to", "square", "-o", "out", "--shard", part).stdout.split()
+        for part in ("1/2", "2/2")
+    ]
+    assert len(parts[0]) == len(parts[1]) == 8
+    assert sorted(parts[0] + parts[1]) == sorted(str(path) for path in Path("out").iterdir())
+
+
 def test_an_interrupted_folder_is_gone_on_with_by_the_same_command(here: Path, domains: Path) -> None:
     words = [str(domains / "disc"), "-r", "--to", "square", "--skip-existing"]
     assert len(translate(*words).stdout.splitlines()) == 16
@@ -144,6 +154,11 @@ def test_pipes(here: Path) -> None:
         (["photo.jpg", "--to", "disc", "-o", "-", "--json"], 2, "--json"),
         (["photo.jpg", "--to", "disc", "-o", "photo.jpg"], 2, "take the place of its input"),
         (["photo.jpg", "--to", "disc", "--device", "cuda:77"], 1, "no cuda:77 here"),
+        (["photo.jpg", "--to", "disc", "--shard", "3/2"], 2, "--shard '3/2' is no part of the work"),
+        (["photo.jpg", "--to", "disc", "--engine", "spark"], 2, "use local or ray"),
+        (["photo.jpg", "--to", "disc", "--runtime", "tflite"], 2, "use torch or onnx"),
+        (["photo.jpg", "--to", "disc", "--runtime", "onnx"], 2, "make it: i2i export --to onnx"),
+        (["photo.jpg", "--to", "disc", "--engine", "ray", "--runtime", "onnx"], 2, "--engine ray runs torch"),
     ],
 )
 def test_bad_input_gets_one_clear_sentence(here: Path, words: list[str], code: int, said: str) -> None:
