@@ -5,6 +5,7 @@
 Takes under ten minutes on two cores. With a GPU the same commands use it: keep its table beside this one.
 """
 
+import os
 import platform
 import subprocess
 import sys
@@ -28,18 +29,19 @@ PACKAGES = ("torch", "numpy", "pillow", "typer", "onnxruntime", "faiss-cpu")
 
 def machine() -> str:
     """What it was run on."""
-    names = [line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-             if line.startswith("model name")] if Path("/proc/cpuinfo").exists() else [platform.processor()]  # fmt: skip
+    facts = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.partition(":")[2].strip() for line in facts if line.startswith("model name")]
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    return f"{len(names)} x {names[0]}, {torch.get_num_threads()} threads, {gpu}, {platform.system()}"
+    cores = f"{os.cpu_count()} x {names[0] if names else platform.processor()}"
+    return f"{cores}, {torch.get_num_threads()} threads, {gpu}, {platform.system()}"
 
 
 def main() -> None:
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     lines = [
         "# Results of `make bench`", "",
-        f"On {machine()}; Python {platform.python_version()}, {versions}. Ratios are medians of turns taken in",
-        "the same run; the machine is shared, so that rates of two runs differ by more than ratios do.",
+        f"On {machine()}; Python {platform.python_version()}, {versions}.",
+        "Ratios are medians of turns taken in the same run; rates of two runs differ by more than ratios do.",
     ]  # fmt: skip
     for title, command in COMMANDS.items():
         started = time.perf_counter()
@@ -48,16 +50,8 @@ def main() -> None:
         )
         took = time.perf_counter() - started
         print(f"{title}: {took:.0f} s", file=sys.stderr, flush=True)
-        lines += [
-            "",
-            f"## {title}",
-            "",
-            f"`python benchmarks/{' '.join(command)}`",
-            "",
-            "```text",
-            done.stdout.rstrip(),
-            "```",
-        ]
+        shown = f"`python benchmarks/{' '.join(command)}`"
+        lines += ["", f"## {title}", "", shown, "", "```text", done.stdout.rstrip(), "```"]
     (HERE / "RESULTS.md").write_text("\n".join(lines) + "\n")
 
 
