@@ -101,7 +101,7 @@ def test_settings_that_make_no_sense_are_refused_before_a_run_is_made(
 
 
 def test_a_batch_that_fits_is_left_to_the_tool(domains: Path) -> None:
-    result = RUNNER.invoke(app, ["train", str(domains), "--batch-size", "auto", *TINY])
+    result = RUNNER.invoke(app, ["train", str(domains), "--steps", "1", *TINY, "--batch-size", "auto"])
     assert result.exit_code == 0, result.stderr
     assert "fit_memory = true" in Path("runs/shapes/config.toml").read_text()
 

@@ -1,30 +1,11 @@
 """Steps that do not fit into memory, in parts."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 
 from i2i_cli.engine.loop import Loop
 from i2i_cli.engine.parts import Part, halves
 from tests.engine.test_loop import advance, batch, loop
-
-LIMITED = """
-import resource
-import torch
-from i2i_cli.models.family import Batch
-from tests.engine.test_loop import loop
-
-torch.set_num_threads(1)
-trained = loop(fit_memory=True)
-images = torch.rand(512, 3, 32, 32).contiguous(memory_format=torch.channels_last)
-trained.advance(Batch(images[:2], torch.arange(2)), trained.context())
-used = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmSize")) * 1024
-resource.setrlimit(resource.RLIMIT_AS, (used + 160 * 2**20,) * 2)
-trained.advance(Batch(images, torch.arange(512) % 2), trained.context())
-print(trained.num_parts, all(torch.isfinite(p).all() for p in trained.objective.parameters()))
-"""
 
 
 def limited(trained: Loop, most: int) -> Loop:
@@ -35,7 +16,7 @@ def limited(trained: Loop, most: int) -> Loop:
 
         def starved_loss(batch, context):
             if len(batch.y) > most:
-                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 byte")
+                torch.empty(2**50, dtype=torch.uint8)  # a pebibyte: the allocator's own error
             return loss(batch, context)
 
         object.__setattr__(turn, "loss", starved_loss)
@@ -72,19 +53,11 @@ def test_where_memory_is_short_a_step_is_done_in_parts_and_comes_to_the_same() -
 
 
 def test_without_leave_or_with_nothing_to_halve_the_error_stands() -> None:
-    with pytest.raises(RuntimeError, match="can't allocate"):
+    with pytest.raises(RuntimeError, match="allocate"):
         advance(limited(loop(), most=3), 1)
-    with pytest.raises(RuntimeError, match="can't allocate"):
+    with pytest.raises(RuntimeError, match="allocate"):
         advance(limited(loop(fit_memory=True), most=0), 1)
     trained = limited(loop(fit_memory=True), most=99)
     trained.turns[0].__dict__["loss"] = lambda batch, context: 1 / 0
     with pytest.raises(ZeroDivisionError):
         advance(trained, 1)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="limits its own address space")
-def test_a_real_allocation_that_fails_is_survived() -> None:
-    done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr[-2000:]
-    num_parts, is_finite = done.stdout.split()
-    assert int(num_parts) > 1 and is_finite == "True"

@@ -104,8 +104,9 @@ class SRAEObjective(Objective):
         if self.content_critic is not None:
             terms["content_entropy"] = self._negative_entropy(self.content_critic(z.content))
         if self.ridge_critic is not None:
-            # Its size: what the ridge has not seen, it reads by chance on either side of 0.
-            terms["content_ridge"] = self.ridge_critic(z.content, batch.y).abs()
+            # Its size over the whole batch: what the ridge has not seen, it reads by chance on either side of 0.
+            read = self.ridge_critic(z.content, batch.y)
+            terms["content_ridge"] = read * context.peers.mean(read).sign()
             self.ridge_critic.remember(context.peers.gather(z.content.detach()), context.peers.gather(batch.y))
         if self.domain_critic is not None:
             terms["domain_stream"] = F.cross_entropy(self.domain_critic(z.domain), batch.y)
