@@ -218,7 +218,7 @@ def _watched(trained: Callable[[dict[str, Any]], "TrainingResult"], as_json: boo
     # Late: rich's bars.
     from i2i_cli.cli.progress import stop_on_signal
     from i2i_cli.cli.training_view import TrainingView
-    from i2i_cli.jobs.launching import is_orphaned, leads
+    from i2i_cli.jobs.launching import end_at_once, is_launched, is_orphaned, leads
     from i2i_cli.jobs.observer import Observer
 
     with stop_on_signal() as stop, TrainingView() as view:
@@ -226,8 +226,11 @@ def _watched(trained: Callable[[dict[str, Any]], "TrainingResult"], as_json: boo
         result = trained({"observer": observer, "should_stop": lambda: stop.received() or is_orphaned()})
     if leads():
         _tell(result, as_json)
-    if not result.finished:
-        raise typer.Exit(stop.exit_code)
+    code = 0 if result.finished else stop.exit_code
+    if is_launched():
+        end_at_once(code)
+    if code:
+        raise typer.Exit(code)
 
 
 def _tell(result: "TrainingResult", as_json: bool) -> None:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -88,6 +89,14 @@ def _started(count: int, arguments: Sequence[str], logs: Sequence[Path]) -> list
             # A session of their own: Ctrl-C reaches them once, by way of us.
             processes.append(subprocess.Popen(command, env=own, start_new_session=True, **quiet))  # type: ignore[call-overload]
     return processes
+
+
+def end_at_once(code: int) -> None:
+    """End this process here: torch's threads of communication abort now and then while the interpreter ends."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 def free_port() -> int:

@@ -97,6 +97,7 @@ def _joined(config: RunConfig) -> Iterator[Peers]:
     peers = join(pick_device(local_device(config.training.device)))
     try:
         yield peers
+        peers.any([False])  # nobody leaves while another still writes
     finally:
         leave()
 
