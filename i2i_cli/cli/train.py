@@ -58,9 +58,9 @@ def _batch(text: str | None) -> dict[str, Any]:
 
 def _launch(devices: int) -> None:
     """The same command in several processes, unless this is one of them."""
-    from i2i_cli.jobs.launching import is_launched, launch
+    from i2i_cli.jobs.launching import is_shared, launch
 
-    if is_launched():
+    if is_shared():
         return
 
     def pass_on(send: Callable[[int], None]) -> None:
@@ -218,7 +218,7 @@ def _watched(trained: Callable[[dict[str, Any]], "TrainingResult"], as_json: boo
     # Late: rich's bars.
     from i2i_cli.cli.progress import stop_on_signal
     from i2i_cli.cli.training_view import TrainingView
-    from i2i_cli.jobs.launching import end_at_once, is_launched, is_orphaned, leads
+    from i2i_cli.jobs.launching import end_at_once, is_orphaned, is_shared, leads
     from i2i_cli.jobs.observer import Observer
 
     with stop_on_signal() as stop, TrainingView() as view:
@@ -227,7 +227,7 @@ def _watched(trained: Callable[[dict[str, Any]], "TrainingResult"], as_json: boo
     if leads():
         _tell(result, as_json)
     code = 0 if result.finished else stop.exit_code
-    if is_launched():
+    if is_shared():
         end_at_once(code)
     if code:
         raise typer.Exit(code)

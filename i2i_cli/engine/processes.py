@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from i2i_cli.engine.ranks import is_shared
 from i2i_cli.errors import ConfigError, I2IError
 from i2i_cli.models.peers import ALONE, Peers
 
@@ -28,11 +29,6 @@ def local_device(name: str) -> str:
     if ":" in name:
         raise ConfigError(f"--device {name} is one device, but several processes train", "use --device cuda")
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-
-
-def is_shared() -> bool:
-    """Whether this is one of several processes, as torchrun or `--devices` starts them."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def join(device: torch.device) -> Peers:

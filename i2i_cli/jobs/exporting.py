@@ -5,6 +5,7 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from i2i_cli.errors import ConfigError
 from i2i_cli.files import written_whole
 from i2i_cli.jobs.exported import DECODER, ENCODER, KEY, TRANSLATION, ExportedTranslator
 from i2i_cli.jobs.outputs import check_new
-from i2i_cli.jobs.sources import Loaded, find_sources, load_batches
+from i2i_cli.jobs.sources import Failure, Loaded, find_sources, load_batches
 from i2i_cli.jobs.trained import DOMAINS
 from i2i_cli.jobs.translation import Translator
 from i2i_cli.models.family import Codes, TranslationModel
@@ -95,10 +96,10 @@ def export_onnx(translator: Translator, folder: Path, images: Path, overwrite: b
     for name in (ENCODER, DECODER, TRANSLATION):
         check_new(folder / name, overwrite)
     (batch,) = list(load_batches(find_sources([images], True)[:CHECKED], translator.image_size))
-    loaded = [item for item in batch if isinstance(item, Loaded)]
-    if not loaded:
-        raise batch[0].error  # type: ignore[union-attr]
-    squares = [item.square for item in loaded]
+    failures = [item.error for item in batch if isinstance(item, Failure)]
+    if len(failures) == len(batch):
+        raise failures[0]
+    squares = [item.square for item in batch if isinstance(item, Loaded)]
     programs = _programs(translator, squares)
     with (
         written_whole(folder / ENCODER) as encoder,
@@ -137,10 +138,8 @@ def _programs(translator: Translator, squares: list[NDArray[np.uint8]]) -> list[
 def _program(
     module: nn.Module, inputs: dict[str, Tensor], outputs: Sequence[str], metadata: str
 ) -> Callable[[Path], None]:
-    try:
-        import onnxscript  # noqa: F401
-    except ImportError:
-        raise ConfigError("exporting takes the extra onnx", "pip install 'i2i-cli[onnx]'") from None
+    if find_spec("onnxscript") is None:
+        raise ConfigError("exporting takes the extra onnx", "pip install 'i2i-cli[onnx]'")
     rows = torch.export.Dim("batch")
     shapes = {name: {0: rows} if tensor.dim() and len(tensor) == 2 else None for name, tensor in inputs.items()}
     with torch.no_grad(), warnings.catch_warnings():

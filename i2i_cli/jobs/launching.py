@@ -11,7 +11,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+
+from i2i_cli.engine.ranks import is_shared, leads
+
+__all__ = ["LaunchResult", "end_at_once", "is_orphaned", "is_shared", "launch", "leads"]
 
 PATIENCE = 20.0
 """Seconds that the others have to end by themselves once one has failed."""
@@ -35,16 +38,6 @@ class LaunchResult:
     failed: int | None = None
     how: str = ""
     said: str = ""
-
-
-def leads() -> bool:
-    """Whether this process is the one that speaks for all: alone, or the first."""
-    return os.environ.get("RANK", "0") == "0"
-
-
-def is_launched() -> bool:
-    """Whether this is one of several processes already, started by torchrun or by `launch`."""
-    return "WORLD_SIZE" in os.environ
 
 
 def is_orphaned() -> bool:
@@ -85,9 +78,9 @@ def _started(count: int, arguments: Sequence[str], logs: Sequence[Path]) -> list
         own = shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
         command = [sys.executable, "-m", "i2i_cli", *arguments]
         with log.open("wb") as file:
-            quiet: dict[str, int | IO[bytes]] = {"stdout": subprocess.DEVNULL, "stderr": file} if rank else {}
+            out, err = (subprocess.DEVNULL, file) if rank else (None, None)
             # A session of their own: Ctrl-C reaches them once, by way of us.
-            processes.append(subprocess.Popen(command, env=own, start_new_session=True, **quiet))  # type: ignore[call-overload]
+            processes.append(subprocess.Popen(command, env=own, start_new_session=True, stdout=out, stderr=err))
     return processes
 
 

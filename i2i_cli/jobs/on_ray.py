@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from i2i_cli.data.geometry import Crop
 from i2i_cli.errors import ConfigError, DataError, I2IError
 from i2i_cli.jobs.base_translator import Target
 from i2i_cli.jobs.codes import FlatCodes, encoded
@@ -61,8 +62,8 @@ def encode_on_ray(
     rows = [{"source": _absolute(source.path)} for source in sources]
     arguments = {"weights": str(translator.path.absolute()), "own": own}
     for source, row in zip(sources, _mapped(rows, _Encoding, arguments), strict=True):
-        if row["error"] != "null":
-            error = _error(json.loads(row["error"])) or DataError(f"{source.path}: not encoded")
+        error = _error(json.loads(row["error"]))
+        if error is not None:
             error.message = error.message.replace(_absolute(source.path), str(source.path))
             yield [Failure(source, error)]
         else:
@@ -192,8 +193,6 @@ def _error(facts: dict[str, Any] | None) -> I2IError | None:
     return None if facts is None else I2IError(**facts)
 
 
-def _crop(text: str) -> Any:
-    from i2i_cli.data.geometry import Crop
-
+def _crop(text: str) -> Crop | None:
     values = json.loads(text)
     return None if values is None else Crop(*values)

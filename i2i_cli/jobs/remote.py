@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from i2i_cli.data.geometry import Crop
 from i2i_cli.data.images import SUFFIXES
@@ -105,7 +106,7 @@ def _read(url: str) -> bytes:
         raise DataError(f"cannot read {url}: {error}") from error
 
 
-def _file_system(url: str):  # type: ignore[no-untyped-def]  # fsspec has no types
+def _file_system(url: str) -> tuple[Any, str]:
     import fsspec
 
     try:
