@@ -115,6 +115,9 @@ def sources_of(
         raise ConfigError("no images given", "name some, or give - or --from-file -")
     if STREAM in paths:
         check_stdin()
+    far = None if anywhere else next((url for path in paths if (url := remote.url_of(path))), None)
+    if far is not None:
+        raise ConfigError(f"{far} is an address", "add --engine ray to `i2i translate`, or copy it here first")
     find = remote.find_sources if anywhere else sources.find_sources
     return find(paths, recursive, None if crop is None else parse_crop(crop))
 
@@ -143,7 +146,7 @@ def open_for_translation(weights: str | None, device: str, runtime: str) -> "Bas
     from i2i_cli.jobs.exported import load_exported
     from i2i_cli.jobs.model_card import describe
 
-    translator = load_exported(weights)
+    translator = load_exported(weights, device)
     say(f"weights: {shown_path(translator.path)}, ONNX ({describe(translator.header)})")
     return translator
 

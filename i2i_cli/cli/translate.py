@@ -101,7 +101,8 @@ def translate(
     The content stays, the look is the other domain's. Results keep the input's size,
     aspect and alpha, and are named STEM-DOMAIN.png beside it.
     """
-    _check(to, like, samples, size, engine, runtime)
+    _check(to, like, samples, size)
+    _check_runner(engine, runtime, device)
     # Late: torch, which neither help nor completion needs.
     from i2i_cli.jobs.file_translation import FileTranslation, Task
     from i2i_cli.jobs.outputs import plan_outputs
@@ -146,11 +147,17 @@ def _run(job: "FileTranslation", tasks: "list[Task]", engine: str) -> "Generator
     return translate_on_ray(job, tasks)
 
 
-def _check(to: list[str] | None, like: Path | None, samples: int, size: str, engine: str, runtime: str) -> None:
-    """Refuse options that contradict each other."""
+def _check_runner(engine: str, runtime: str, device: str) -> None:
+    """Refuse what no translation runs on."""
     check_engine(engine)
     if engine == "ray" and runtime != "torch":
         raise ConfigError("--engine ray runs torch", "leave --runtime out")
+    if engine == "ray" and device != "auto":
+        raise ConfigError("on Ray every actor takes the device that it is given", "leave --device out")
+
+
+def _check(to: list[str] | None, like: Path | None, samples: int, size: str) -> None:
+    """Refuse options that contradict each other."""
     if not to and like is None:
         raise ConfigError("nothing to translate to", "give --to DOMAIN or --like IMAGE")
     if like is not None and (samples or len(to or []) > 1):

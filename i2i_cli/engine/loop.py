@@ -159,10 +159,8 @@ class Loop:
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or not all(part.can_be_halved for part in parts):
                     raise
-            (is_too_large,) = self.peers.any([found is None])
-            if found is not None and not is_too_large:
+            if found is not None:
                 return parts, *found
-            del found
             free_memory(self.device)
             parts = halves(parts)
 

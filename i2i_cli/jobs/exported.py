@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from i2i_cli.config import updated
 from i2i_cli.engine.header import EMPTY
-from i2i_cli.errors import ConfigError, I2IError, WeightsError
+from i2i_cli.errors import ConfigError, DeviceError, I2IError, WeightsError
 from i2i_cli.jobs.base_translator import BaseTranslator, Target
 from i2i_cli.jobs.publishing import ENVIRONMENT, EXPORTS, export_folder, find_weights
 
 KEY = "i2i"
+FORMAT = 1
 ENCODER, DECODER, TRANSLATION = "encoder.onnx", "decoder.onnx", "translation.onnx"
+
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 Numbers = NDArray[np.float32]
 
@@ -35,19 +38,21 @@ class ExportedTranslator(BaseTranslator):
 
     def __init__(self, encoder: Any, decoder: Any, facts: dict[str, Any], path: Path) -> None:
         self._encoder, self._decoder, self._facts, self.path = encoder, decoder, facts, path
+        if facts["format"] > FORMAT:
+            raise ValueError(f"it has format {facts['format']}; this i2i reads up to {FORMAT}")
         self.header = updated(EMPTY, facts["header"])
         shape = facts["code_shape"]
         self._codes = {domain: _numbers(text).reshape(-1, *shape) for domain, text in facts["codes"].items()}
 
     @classmethod
-    def of_files(cls, encoder: Path, decoder: Path) -> "ExportedTranslator":
+    def of_files(cls, encoder: Path, decoder: Path, device: str = "cpu") -> "ExportedTranslator":
         """The model in two files.
 
         Raises:
             ConfigError: onnxruntime is not installed.
             WeightsError: a file cannot be read, or is no export of this tool.
         """
-        first, second = _session(encoder), _session(decoder)
+        first, second = _session(encoder, device), _session(decoder, device)
         try:
             return cls(first, second, json.loads(first.get_modelmeta().custom_metadata_map[KEY]), encoder.parent)
         except (KeyError, ValueError, TypeError, AttributeError, I2IError) as error:
@@ -109,8 +114,11 @@ class ExportedTranslator(BaseTranslator):
         return [self._facts["classes"][place] for place in best]
 
 
-def load_exported(name: str | None) -> ExportedTranslator:
+def load_exported(name: str | None, device: str = "auto") -> ExportedTranslator:
     """The export meant by `name`: a folder with `encoder.onnx`, or that of the weights of this name below `./onnx`.
+
+    Args:
+        device: auto, cpu or cuda.
 
     Raises:
         ConfigError, WeightsError: there is none, or it cannot be used.
@@ -121,22 +129,26 @@ def load_exported(name: str | None) -> ExportedTranslator:
         folders.append(export_folder(find_weights(name)))
     for folder in folders:
         if (folder / ENCODER).is_file():
-            return ExportedTranslator.of_files(folder / ENCODER, folder / DECODER)
+            return ExportedTranslator.of_files(folder / ENCODER, folder / DECODER, device)
     wanted = f" -w {name}" if name else ""
     raise WeightsError(
         f"there is no export of {name or 'the default weights'}", f"make it: i2i export{wanted} --to onnx", exit_code=2
     )
 
 
-def _session(path: Path) -> Any:
+def _session(path: Path, device: str = "cpu") -> Any:
     try:
         import onnxruntime
     except ImportError:
         raise ConfigError("ONNX takes the extra onnx", "pip install 'i2i-cli[onnx]'") from None
+    known, there = {"cpu": [_CPU], "cuda": [_CUDA], "auto": [_CUDA, _CPU]}, onnxruntime.get_available_providers()
+    providers = [provider for provider in known.get(device, []) if provider in there]
+    if not providers:
+        raise DeviceError(f"onnxruntime has no {device!r} here", "use --device auto or cpu")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(path, options, providers=onnxruntime.get_available_providers())
+        return onnxruntime.InferenceSession(path, options, providers=providers)
     except Exception as error:  # onnxruntime's own exceptions share no base
         raise WeightsError(f"cannot read {path}: {str(error).splitlines()[0][:200]}") from error
 

@@ -17,18 +17,20 @@ from torch import Tensor, nn
 from i2i_cli.data.augment import from_levels, to_levels
 from i2i_cli.data.cache import cache_folder
 from i2i_cli.data.glyphs import SAMPLE_SETS, VERSION
-from i2i_cli.errors import ConfigError
+from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.files import written_whole
-from i2i_cli.jobs.exported import DECODER, ENCODER, KEY, TRANSLATION, ExportedTranslator
+from i2i_cli.jobs.exported import DECODER, ENCODER, FORMAT, KEY, TRANSLATION, ExportedTranslator
 from i2i_cli.jobs.outputs import check_new
 from i2i_cli.jobs.sources import Failure, Loaded, find_sources, load_batches
 from i2i_cli.jobs.trained import DOMAINS
 from i2i_cli.jobs.translation import Translator
 from i2i_cli.models.family import Codes, TranslationModel
 
-FORMAT = 1
 CHECKED = 16
 """Images that an export is compared with torch on."""
+
+TOLERANCE = 3
+"""Levels of 255 that a pixel may differ by; rounding makes 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +94,7 @@ def export_onnx(translator: Translator, folder: Path, images: Path, overwrite: b
     Raises:
         ConfigError: the extra is not installed.
         DataError: a file is there already, or cannot be written; no image can be read.
+        WeightsError: what was exported does something else than the model.
     """
     for name in (ENCODER, DECODER, TRANSLATION):
         check_new(folder / name, overwrite)
@@ -110,6 +113,11 @@ def export_onnx(translator: Translator, folder: Path, images: Path, overwrite: b
             program(path)
         found = ExportedTranslator.of_files(encoder, decoder)
         result = _compared(translator, found, translation, squares)
+        if result["largest_level"] > TOLERANCE:
+            raise WeightsError(
+                f"the export differs from torch by {result['largest_level']} of 255 levels; nothing was written",
+                "use the versions of torch and onnxruntime that the tests pass with: constraints.txt",
+            )
     return ExportResult(files=tuple(folder / name for name in (ENCODER, DECODER, TRANSLATION)), **result)
 
 

@@ -150,6 +150,8 @@ class _Encoding:
 
 def _mapped(rows: list[dict[str, str]], actor: type, arguments: dict[str, Any]) -> Iterator[Rows]:
     """Each row as an actor of the kind gives it back, in order."""
+    if not rows:
+        return
     try:
         import ray
         import ray.data

@@ -160,6 +160,12 @@ def _check(config: RunConfig, domains: tuple[str, ...], peers: Peers, init: Path
         ConfigError, DeviceError, WeightsError: a size, a device, a precision or weights that do not fit.
     """
     pick_precision(config.training.precision, pick_device(config.training.device))
+    if peers.count > 1 and config.training.fit_memory:
+        # One that fell short alone would leave the others waiting for what it has not come to.
+        raise ConfigError(
+            "several processes do not fit steps into memory by themselves",
+            "leave --batch-size auto out (--set training.fit_memory=false), or use more processes",
+        )
     shares, batch = len(domains) * peers.count, config.training.batch_size
     if peers.count > 1 and batch % shares:
         raise ConfigError(

@@ -106,6 +106,13 @@ def test_a_batch_that_fits_is_left_to_the_tool(domains: Path) -> None:
     assert "fit_memory = true" in Path("runs/shapes/config.toml").read_text()
 
 
+def test_a_world_of_one_is_no_company(domains: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    monkeypatch.setenv("RANK", "3")  # a scheduler's, for something else
+    result = RUNNER.invoke(app, ["train", str(domains), "--steps", "1", *TINY])
+    assert result.exit_code == 0 and result.stdout == "runs/shapes\n", result.stderr
+
+
 DUAL = ["--family", "dual", "--inputs", "grey_disc,red_square", "--outputs", "red_disc,grey_square"]
 
 

@@ -159,6 +159,8 @@ def test_pipes(here: Path) -> None:
         (["photo.jpg", "--to", "disc", "--runtime", "tflite"], 2, "use torch or onnx"),
         (["photo.jpg", "--to", "disc", "--runtime", "onnx"], 2, "make it: i2i export --to onnx"),
         (["photo.jpg", "--to", "disc", "--engine", "ray", "--runtime", "onnx"], 2, "--engine ray runs torch"),
+        (["photo.jpg", "--to", "disc", "--engine", "ray", "--device", "cpu"], 2, "leave --device out"),
+        (["s3://bucket/photo.jpg", "--to", "disc"], 2, "s3://bucket/photo.jpg is an address"),
     ],
 )
 def test_bad_input_gets_one_clear_sentence(here: Path, words: list[str], code: int, said: str) -> None:

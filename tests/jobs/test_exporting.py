@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from i2i_cli.errors import DataError, WeightsError
+from i2i_cli.errors import DataError, DeviceError, WeightsError
 from i2i_cli.jobs.exported import DECODER, ENCODER, TRANSLATION, load_exported
 from i2i_cli.jobs.exporting import export_onnx, sample_images
 from i2i_cli.jobs.translation import load
@@ -106,6 +106,24 @@ def test_nothing_is_overwritten_and_other_files_are_refused(exported: Path, run:
     (tmp_path / DECODER).write_bytes(b"no model")
     with pytest.raises(WeightsError, match="cannot read"):
         load_exported(str(tmp_path))
+
+
+def test_an_export_that_does_something_else_is_not_kept(
+    run: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from i2i_cli.jobs.exported import ExportedTranslator
+
+    monkeypatch.setattr(ExportedTranslator, "decode", lambda self, codes, target: np.zeros((8, 32, 32, 3), np.uint8))
+    with pytest.raises(WeightsError, match="differs from torch by"):
+        export_onnx(load(run, "cpu"), tmp_path / "onnx", exported / "shapes")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_it_runs_where_it_is_told_to(exported: Path) -> None:
+    where = str(exported / "onnx" / "shapes")
+    assert load_exported(where, "cpu").domains == load_exported(where).domains == ("disc", "square")
+    with pytest.raises(DeviceError, match="has no 'mps' here"):
+        load_exported(where, "mps")
 
 
 def test_the_built_in_images_serve_where_no_others_are_given(monkeypatch: pytest.MonkeyPatch) -> None:

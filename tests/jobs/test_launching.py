@@ -45,6 +45,9 @@ def test_two_processes_keep_one_run_that_one_goes_on_with(domains: Path, tmp_pat
     code, _, err = done(i2i("train", "--resume", str(run), "--steps=8", "--devices=3", folder=tmp_path))
     assert code == 2 and "a batch of 8 is not shared evenly by 3 processes and 2 domains" in err
     assert "--batch-size 12" in err
+    short = ("--devices=2", "--set=training.fit_memory=true")
+    code, _, err = done(i2i("train", "--resume", str(run), "--steps=8", *short, folder=tmp_path))
+    assert code == 2 and "training.fit_memory=false" in err
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the processes in /proc")

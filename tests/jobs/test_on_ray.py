@@ -68,6 +68,14 @@ def test_results_are_those_of_the_local_engine(run: Path, images: Path, tmp_path
     assert np.abs(a.content.astype(float) - b.content).max() < 2e-3
 
 
+def test_nothing_to_do_starts_no_ray(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load(run, "cpu")
+    monkeypatch.setattr(ray, "init", None)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    assert list(translate_on_ray(FileTranslation(translator=model, targets=[model.target("square")]), [])) == []
+    assert list(encode_on_ray(model, [])) == []
+
+
 def test_streams_are_refused(run: Path) -> None:
     model = load(run, "cpu")
     job = FileTranslation(translator=model, targets=[model.target("square")])
