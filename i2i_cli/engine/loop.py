@@ -28,6 +28,7 @@ class TrainingConfig:
             at several images at once (swaps, contrasts) then sees those of a part.
         learning_rate, beta1, beta2: of Adam, for every turn.
         warmup: steps over which the learning rate grows to its value.
+        cooldown: share of `steps`, the last of them, over which it falls to nothing; a run that `minutes` end has none.
         clip: largest norm of a turn's gradients; 0 is no limit.
         ema: decay of the averaged weights that every command loads; 0 keeps the last ones.
             Differs from the papers, which keep the last ones.
@@ -43,6 +44,7 @@ class TrainingConfig:
     beta1: float = 0.5
     beta2: float = 0.99
     warmup: int = 100
+    cooldown: float = 0.0
     clip: float = 5.0
     ema: float = 0.999
     checkpoint_minutes: float = 5.0
@@ -56,6 +58,8 @@ class TrainingConfig:
             raise ConfigError(f"{self.steps} steps and {self.minutes:g} minutes are no training", "give one of them")
         if self.checkpoint_minutes <= 0:
             raise ConfigError(f"training.checkpoint_minutes = {self.checkpoint_minutes:g} is not above 0")
+        if not 0 <= self.cooldown <= 1:
+            raise ConfigError(f"training.cooldown = {self.cooldown:g}", "use a share of the steps, from 0 to 1")
         if not (0 < self.learning_rate < 1 and 0 <= self.beta1 < 1 and 0 <= self.beta2 < 1 and 0 <= self.ema < 1):
             raise ConfigError("training.learning_rate, beta1, beta2 and ema lie between 0 and 1")
 
@@ -101,14 +105,13 @@ class Loop:
 
     def _optimiser(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         config = self.config
-        fused = self.device.type in ("cpu", "cuda")
-        return torch.optim.Adam(parameters, config.learning_rate, (config.beta1, config.beta2), fused=fused)
+        betas, fused = (config.beta1, config.beta2), self.device.type in ("cpu", "cuda")
+        return torch.optim.Adam(parameters, config.learning_rate, betas, fused=fused)
 
     def context(self) -> Context:
         """This step's context, its generator seeded from the run's seed and the step alone."""
-        generator = generator_for(self.seed, self.step, "training", self.device)
-        draws = Draws(generator, self.peers.rank, self.peers.count)
-        return Context(step=self.step, draws=draws, peers=self.peers)
+        peers, generator = self.peers, generator_for(self.seed, self.step, "training", self.device)
+        return Context(step=self.step, draws=Draws(generator, peers.rank, peers.count), peers=peers)
 
     def advance(self, batch: Batch, context: Context) -> None:
         """Play every turn that is due at this step, then average the weights."""
@@ -132,15 +135,22 @@ class Loop:
             parameter.grad = gradient
         if self.config.clip:
             nn.utils.clip_grad_norm_(parameters, self.config.clip)
-        optimiser = self._optimisers[turn.name]
+        optimiser, rate = self._optimisers[turn.name], self.learning_rate()
         for group in optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * min(1.0, (self.step + 1) / max(1, self.config.warmup))
+            group["lr"] = rate
         optimiser.step()
         optimiser.zero_grad()
         for name, term in terms.items():
             self._sums[name] = self._sums.get(name, 0.0) + term
             self._counts[name] = self._counts.get(name, 0) + 1
         return parts
+
+    def learning_rate(self) -> float:
+        """Of this step: warmed up at first, cooled down at last."""
+        config = self.config
+        warmth, cooling = (self.step + 1) / max(1, config.warmup), config.cooldown * config.steps
+        left = (config.steps - self.step) / cooling if cooling else 1.0
+        return config.learning_rate * max(0.0, min(1.0, warmth, left))
 
     def _fitting(
         self, turn: Turn, weights: dict[str, float], parts: list[Part]
@@ -225,10 +235,9 @@ class Loop:
                 index, key = name.split(".")
                 parameter = self._parameters[turn][int(index)]
                 # Files hold plain strides; the fused optimiser wants those of the parameter.
-                same_shape = tensor.shape == parameter.shape
-                state.setdefault(int(index), {})[key] = (
-                    torch.empty_like(parameter).copy_(tensor) if same_shape else tensor
-                )
+                if tensor.shape == parameter.shape:
+                    tensor = torch.empty_like(parameter).copy_(tensor)
+                state.setdefault(int(index), {})[key] = tensor
             optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
         self.step = step
 

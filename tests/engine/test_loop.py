@@ -161,6 +161,16 @@ def test_the_learning_rate_warms_up_by_the_absolute_step() -> None:
     assert rates == pytest.approx([0.025, 0.05, 0.075, 0.1, 0.1, 0.1])
 
 
+def test_the_learning_rate_cools_down_to_nothing_over_the_last_steps() -> None:
+    trained = loop(warmup=0, learning_rate=0.1, steps=8, cooldown=0.5)
+    rates = []
+    for _ in range(9):
+        rates.append(trained.learning_rate())
+        trained.step += 1
+    assert rates == pytest.approx([0.1, 0.1, 0.1, 0.1, 0.1, 0.075, 0.05, 0.025, 0.0])
+    assert loop(steps=0, minutes=1.0, cooldown=0.5).learning_rate() > 0, "minutes have no last step"
+
+
 def test_generators_depend_on_their_arguments_alone() -> None:
     def draw(*key) -> float:
         return float(torch.rand((), generator=generator_for(*key)))
@@ -170,7 +180,7 @@ def test_generators_depend_on_their_arguments_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"steps": 0}, {"batch_size": 1}, {"learning_rate": 2.0}, {"checkpoint_minutes": 0.0}]
+    "changes", [{"steps": 0}, {"batch_size": 1}, {"learning_rate": 2.0}, {"cooldown": 1.5}, {"checkpoint_minutes": 0.0}]
 )
 def test_settings_are_checked(changes: dict) -> None:
     with pytest.raises(ConfigError):

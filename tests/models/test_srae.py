@@ -238,6 +238,19 @@ def test_the_image_critic_learns_what_is_of_a_domain() -> None:
     assert [logits.shape[1] for logits in critic(images, y)] == [16, 8, 4, 2, 4]
 
 
+def test_real_images_are_no_members_of_other_domains_where_that_is_asked_for() -> None:
+    torch.manual_seed(0)
+    trained, left = objective(weights={"adversarial": 0.1, "image_mismatch": 0.5}), context()
+    assert trained.image_weights(0) == {"image_critic": 1.0, "image_mismatch": 0.5}
+    trained.autoencoder_loss(batch(), left)
+    terms = trained.image_loss(batch(), left)
+    critic = trained.image_critic
+    assert critic is not None
+    strangers = critic(batch().images, 1 - batch().y)
+    expected = torch.stack([torch.relu(1 + logits).mean() for logits in strangers]).mean()
+    assert float(terms["image_mismatch"].detach()) == pytest.approx(float(expected.detach()), rel=1e-3)
+
+
 def test_what_is_as_real_as_real_images_is_not_pushed_further() -> None:
     torch.manual_seed(0)
     critic, images, y = ImageCritic(2, 16), torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([0, 0, 1, 1])

@@ -33,6 +33,7 @@ class Weights:
     content_critic: float = 1.0
     domain_critic: float = 1.0
     image_critic: float = 1.0
+    image_mismatch: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -155,10 +155,19 @@ class ImageCritic(nn.Module):
 
     def forward(self, images: Tensor, y: Tensor) -> list[Tensor]:
         """Logits (B, h, w), a map a scale, of `images` (B, 3, H, W) as members of the domains `y` (B,)."""
-        rows = torch.arange(len(y), device=y.device)
+        return self.as_members(self.scores(images), y)
+
+    def scores(self, images: Tensor) -> list[Tensor]:
+        """Logits (B, m, h, w), a map a scale, of `images` as members of every domain."""
         features = self.backbone(images)
         maps = [self.GAIN * head(self.FEATURE_SCALE * x) for head, x in zip(self.heads, features, strict=True)]
-        return [logits[rows, y].float() for logits in (*maps, self.patches(images))]
+        return [*maps, self.patches(images)]
+
+    @staticmethod
+    def as_members(scores: list[Tensor], y: Tensor) -> list[Tensor]:
+        """Of `scores`, those of the domains `y` (B,): (B, h, w) each."""
+        rows = torch.arange(len(y), device=y.device)
+        return [logits[rows, y].float() for logits in scores]
 
     @torch.no_grad()
     def remember(self, maps: list[Tensor], y: Tensor, peers: Peers = ALONE) -> None:

@@ -197,15 +197,25 @@ class SRAEObjective(Objective):
         return terms
 
     def image_weights(self, step: int) -> dict[str, float]:
-        """The weight of the image critic's term, which enters at `swap_start`."""
-        weight = self.config.weights.image_critic
-        return {"image_critic": weight} if weight and step >= self.config.swap_start else {}
+        """Weights of the image critic's terms, which enter at `swap_start`."""
+        if step < self.config.swap_start:
+            return {}
+        weights = {name: getattr(self.config.weights, name) for name in ("image_critic", "image_mismatch")}
+        return {name: weight for name, weight in weights.items() if weight}
 
     def image_loss(self, batch: Batch, context: Context) -> dict[str, Tensor]:
-        """Hinge loss of the image critic: real images against what was made of them at this step."""
-        assert self.image_critic is not None
-        real = self.image_critic(self._seen(batch.images, context), batch.y)
-        self.image_critic.remember(real, batch.y, context.peers)
-        fake = self.image_critic(self._seen(context.left["made"], context), context.left["y_made"])
-        losses = [hinge_critic(r, f) for r, f in zip(real, fake, strict=True)]
-        return {"image_critic": torch.stack(losses).mean()}
+        """Hinge losses of the image critic: real images against what was made of them at this step, and real
+        images against themselves as members of other domains."""
+        critic = self.image_critic
+        assert critic is not None
+        scores = critic.scores(self._seen(batch.images, context))
+        real = critic.as_members(scores, batch.y)
+        critic.remember(real, batch.y, context.peers)
+        fake = critic(self._seen(context.left["made"], context), context.left["y_made"])
+        terms = {"image_critic": torch.stack([hinge_critic(r, f) for r, f in zip(real, fake, strict=True)]).mean()}
+        if self.config.weights.image_mismatch:
+            m = self.model.num_domains
+            others = (batch.y + context.draws.integers(1, m, batch.y.shape)) % m
+            strangers = critic.as_members(scores, others)
+            terms["image_mismatch"] = torch.stack([F.relu(1 + logits).mean() for logits in strangers]).mean()
+        return terms
