@@ -87,6 +87,11 @@ def main() -> None:
     known = [encoded(dataset, rows, untrained) for rows in splits]
     units = F.normalize(whitened(*known, (dataset.labels[dataset.train], dataset.labels[dataset.test])), dim=1)
     table.append(("backbone, untrained, whitened, cosine", units @ units.T))
+    if translator.descriptor is not None:
+        units = encoded(
+            dataset, dataset.test, lambda images: translator.describe(images, translator.model.encode(images).content)
+        )
+        table += [("descriptor, cosine", units @ units.T), ("descriptor, CSLS", local_scaling(units @ units.T))]
     for name, vectors in ways(dataset, *codes):
         units = F.normalize(vectors, dim=1)
         table.append((f"{name}, cosine", units @ units.T))

@@ -35,6 +35,7 @@ def drawn(rows: int) -> Gallery:
         facts=facts, paths=[str(i) for i in range(rows)], labels=(numbers % 2).astype(np.int32), sizes=numbers,
         splits=np.zeros(rows, np.int8),
         times=numbers, content=content.astype(np.float16), domain=np.zeros((rows, 1), np.float16),
+        descriptor=np.zeros((rows, 0), np.float16),
     )  # fmt: skip
 
 

@@ -61,7 +61,13 @@ def neighbours(
             show_default="the run's training images, else the query's folder",
         ),
     ] = None,
-    by: Annotated[str, typer.Option("--by", help="The code to compare: content, domain or both.")] = "content",
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by", metavar="CODE", help="What to compare: descriptor, content (the paper's), domain or both.",
+            show_default="descriptor, where the weights hold one",
+        ),
+    ] = None,
     approximate: Annotated[
         bool, typer.Option("--approximate", help="Faster in millions of codes, and misses some; needs faiss.")
     ] = False,
@@ -81,7 +87,7 @@ def neighbours(
     """Find the images of other domains that show the same thing.
 
     A line each: query, rank, score, domain and path, with tabs between. The score is the
-    cosine of the codes: 1 is equal.
+    cosine of what is compared: 1 is equal.
     """
     # Late: torch, which neither help nor completion needs.
     from i2i_cli.jobs.codes import BY
@@ -92,7 +98,7 @@ def neighbours(
     if sheet is not None:
         check_new(sheet, force)
         check_picture(sheet)
-    if by not in BY:
+    if by is not None and by not in BY:
         raise ConfigError(f"--by {by!r} is no code", f"use {', '.join(BY)}")
     sources = sources_of(images, recursive, file_list, nul, crop)
     translator = open_translator(weights, device)

@@ -1,5 +1,6 @@
 """Tensors to safetensors files and back. Whole or not at all, and never a pickle."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -9,6 +10,10 @@ from torch import Tensor, nn
 
 from i2i_cli.errors import WeightsError
 from i2i_cli.files import written_whole
+from i2i_cli.models import descriptor, latent_classifier
+
+FITTED = (descriptor.PREFIX, latent_classifier.PREFIX)
+"""What the names of tensors begin with that were fitted on a model's codes, and lie beside it in its file."""
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
@@ -38,18 +43,20 @@ def load_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
         raise WeightsError(f"cannot read the weights {path}: {error}") from error
 
 
-def check_shapes(module: nn.Module, path: Path, ignored: str) -> None:
-    """Compare the weights file at `path` with `module`, which may be without memory ("meta"), before any is taken.
+def networks_among(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a weights file that are the model's own."""
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(FITTED)}
 
-    Args:
-        ignored: names that begin so belong to something else in the file.
+
+def check_shapes(module: nn.Module, path: Path) -> None:
+    """Compare the weights file at `path` with `module`, which may be without memory ("meta"), before any is taken.
 
     Raises:
         WeightsError: a tensor is missing, left over, of another shape, or of whole numbers in the place of others.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if not name.startswith(ignored)]  # noqa: SIM118  # not a dict
+            names = [name for name in file.keys() if not name.startswith(FITTED)]  # noqa: SIM118  # not a dict
             found = {name: (file.get_slice(name).get_shape(), file.get_slice(name).get_dtype()) for name in names}
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"cannot read the weights {path}: {error}") from error

@@ -70,13 +70,13 @@ class ApproximateSearch:
         return digest.hexdigest()[:24]
 
     def _vectors(self, part: slice) -> NDArray[np.float32]:
-        return features(self.by, self.gallery.content[part], self.gallery.domain[part], _CPU).numpy()
+        return features(self.by, self.gallery.codes(part), _CPU).numpy()
 
     def _build(self) -> Any:
         faiss, count = self._faiss, len(self.gallery)
         num_lists = max(1, min(int(4 * count**0.5), count // _TRAINED_ON))
         sample = np.sort(np.random.default_rng(0).choice(count, min(count, num_lists * _TRAINED_ON), replace=False))
-        vectors = features(self.by, self.gallery.content[sample], self.gallery.domain[sample], _CPU).numpy()
+        vectors = features(self.by, self.gallery.codes(sample), _CPU).numpy()
         size, metric = vectors.shape[1], faiss.METRIC_INNER_PRODUCT
         coarse = faiss.IndexFlatIP(size)
         index = faiss.IndexIVFScalarQuantizer(coarse, size, num_lists, faiss.ScalarQuantizer.QT_fp16, metric)

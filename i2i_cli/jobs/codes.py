@@ -9,25 +9,34 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from i2i_cli.jobs.base_translator import sources_of
+from i2i_cli.jobs.gallery import FlatCodes
 from i2i_cli.jobs.sources import Failure, Loaded, Source, load_batches
 from i2i_cli.jobs.translation import Translator
 
-FlatCodes = tuple[NDArray[np.float16], NDArray[np.float16]]
-"""(content, domain) of an image, flattened, in half precision."""
+BY = {"descriptor": ("descriptor",), "content": ("content",), "domain": ("domain",), "both": ("content", "domain")}
+"""What is compared, and the codes that it is made of."""
 
-BY = ("content", "domain", "both")
-"""Which code is compared."""
+OF_THE_PAPER = ("content", "domain", "both")
+"""What the papers' plots show."""
 
 
-def features(by: str, content: NDArray[np.float16], domain: NDArray[np.float16], device: torch.device) -> Tensor:
+def features(by: str, codes: FlatCodes, device: torch.device) -> Tensor:
     """Unit vectors (n, f) of codes (n, ...): the dot product of two is the score of `neighbours`.
 
     Args:
-        by: "content", "domain", or "both": half the score from each.
+        by: one of `BY`; of several codes, each gives the same share of the score.
     """
-    codes = {"content": [content], "domain": [domain], "both": [content, domain]}[by]
-    units = [F.normalize(torch.from_numpy(np.array(code, np.float32)).to(device), dim=1) for code in codes]
+    chosen = [getattr(codes, name) for name in BY[by]]
+    units = [F.normalize(torch.from_numpy(np.array(code, np.float32)).to(device), dim=1) for code in chosen]
     return torch.cat(units, dim=1) / len(units) ** 0.5
+
+
+def code_sizes(translator: Translator) -> tuple[int, int, int]:
+    """Numbers in a content code, a domain code and a descriptor."""
+    model, descriptor = translator.model, translator.descriptor
+    shapes = (model.content_code_shape, model.kept_codes.shape[2:])
+    content, domain = (int(np.prod(shape)) for shape in shapes)
+    return content, domain, len(descriptor.bias) if descriptor is not None else 0
 
 
 def evenly(rows: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
@@ -39,8 +48,12 @@ def flat_codes(translator: Translator, loaded: Sequence[Loaded], sources: Sequen
     """The codes of each image; `sources` as `sources_of` gives them."""
     if not loaded:
         return []
-    content, domain = (_half(code) for code in translator.encode([item.square for item in loaded], sources))
-    return list(zip(content, domain, strict=True))
+    squares = [item.square for item in loaded]
+    codes = translator.encode(squares, sources)
+    halves = map(
+        _half, (codes.content, codes.domain, translator.describe(translator.as_images(squares), codes.content))
+    )
+    return [FlatCodes(*rows) for rows in zip(*halves, strict=True)]
 
 
 def encoded(

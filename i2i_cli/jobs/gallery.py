@@ -4,6 +4,7 @@
 |---|---|---|---|
 | `content` | (n, numbers in a content code) | float16 | flattened, channels first |
 | `domain` | (n, numbers in a domain code) | float16 | |
+| `descriptor` | (n, numbers in a descriptor) | float16 | what neighbours are found by; none in older galleries |
 | `labels` | (n,) | int32 | place in the header's `labels`; -1 is unknown |
 | `splits` | (n,) | int8 | 1: below `train/`, 2: below `test/` or `val/`, 0: neither |
 | `sizes`, `times` | (n,) | int64 | each file's bytes and modification time (ns) when it was read |
@@ -21,6 +22,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +41,14 @@ EXPORTS = (".npz", ".csv")
 UNKNOWN = -1
 UNDECIDED, TRAINED, HELD_OUT = 0, 1, 2
 _COLUMNS = ("labels", "splits", "sizes", "times")
+
+
+class FlatCodes(NamedTuple):
+    """Codes of an image, or of many in rows, flattened; kept in half precision."""
+
+    content: NDArray[np.floating]
+    domain: NDArray[np.floating]
+    descriptor: NDArray[np.floating]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +74,7 @@ _NO_FACTS = GalleryFacts(model="", root="", labels=(), content_shape=())
 
 @dataclass(frozen=True, eq=False)
 class Gallery:
-    """Codes of images, in rows; `content` and `domain` may be read from a file slice by slice."""
+    """Codes of images, in rows; they may be read from a file slice by slice."""
 
     facts: GalleryFacts
     paths: Sequence[str]
@@ -72,8 +82,9 @@ class Gallery:
     splits: NDArray[np.int8]
     sizes: NDArray[np.int64]
     times: NDArray[np.int64]
-    content: NDArray[np.float16]
-    domain: NDArray[np.float16]
+    content: NDArray[np.floating]
+    domain: NDArray[np.floating]
+    descriptor: NDArray[np.floating]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -97,6 +108,10 @@ class Gallery:
         parts, label = Path(self.paths[row]).with_suffix("").parts, self.label(row)
         return "/".join(parts[parts.index(label) + 1 :] if label in parts else parts)
 
+    def codes(self, rows: slice | NDArray[np.int64] | int) -> FlatCodes:
+        """The codes of `rows`."""
+        return FlatCodes(*(getattr(self, name)[rows] for name in FlatCodes._fields))
+
     def chunks(self, size: int) -> Iterator[slice]:
         """Slices that cover all rows."""
         return (slice(start, min(start + size, len(self))) for start in range(0, len(self), size))
@@ -105,7 +120,7 @@ class Gallery:
 def save_gallery(path: Path, gallery: Gallery) -> None:
     """Write `gallery` whole or not at all, in the kind that the suffix stands for.
 
-    `.npz` holds the same arrays (paths as text), `.csv` a line an image: path, label, then both codes.
+    `.npz` holds the same arrays (paths as text), `.csv` a line an image: path, label, then the codes.
     """
     suffix = path.suffix.lower()
     check_suffix(path)
@@ -167,8 +182,11 @@ def open_gallery(path: Path) -> Gallery:
 def _opened(path: Path, facts: GalleryFacts) -> Gallery:
     with safe_open(path, framework="np") as file:
         small = {name: file.get_tensor(name) for name in (*_COLUMNS, "path_ends", "paths")}
-        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in ("content", "domain")}
+        names = [name for name in FlatCodes._fields if name != "descriptor" or name in file.keys()]  # noqa: SIM118
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
     count = len(small["labels"])
+    nothing = np.zeros((count, 0), np.float16)
+    codes = FlatCodes(*(_mapped(path, name) if name in names else nothing for name in FlatCodes._fields))
     starts = [0, *small["path_ends"].tolist()]
     raw = small["paths"].tobytes()
     rows_agree = all(small[name].shape == (count,) for name in (*_COLUMNS, "path_ends"))
@@ -182,8 +200,9 @@ def _opened(path: Path, facts: GalleryFacts) -> Gallery:
         facts=facts,
         paths=[os.fsdecode(raw[start:end]) for start, end in pairwise(starts)],
         **{name: small[name] for name in _COLUMNS},
-        content=_mapped(path, "content"),
-        domain=_mapped(path, "domain"),
+        content=codes.content,
+        domain=codes.domain,
+        descriptor=codes.descriptor,
     )
 
 
@@ -209,16 +228,16 @@ def _tensors(gallery: Gallery) -> dict[str, NDArray]:
 
 
 def _arrays(gallery: Gallery) -> dict[str, NDArray]:
-    return {name: np.ascontiguousarray(getattr(gallery, name)) for name in ("content", "domain", *_COLUMNS)}
+    return {name: np.ascontiguousarray(getattr(gallery, name)) for name in (*FlatCodes._fields, *_COLUMNS)}
 
 
 def _write_csv(path: Path, gallery: Gallery) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        names = [f"{kind}_{i}" for kind in ("content", "domain") for i in range(getattr(gallery, kind).shape[1])]
+        names = [f"{kind}_{i}" for kind in FlatCodes._fields for i in range(getattr(gallery, kind).shape[1])]
         writer.writerow(["path", "label", *names])
         for row, name in enumerate(gallery.paths):
-            codes = np.concatenate([gallery.content[row], gallery.domain[row]])
+            codes = np.concatenate(gallery.codes(row))
             writer.writerow([readable(name), readable(gallery.label(row) or ""), *(f"{value:.5g}" for value in codes)])
 
 

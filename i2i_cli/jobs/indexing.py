@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from i2i_cli.data.cache import Progress, cache_folder
 from i2i_cli.errors import DataError, WeightsError
-from i2i_cli.jobs.codes import FlatCodes, encoded
-from i2i_cli.jobs.gallery import SUFFIX, UNKNOWN, Gallery, GalleryFacts, open_gallery, save_gallery
+from i2i_cli.jobs.codes import encoded
+from i2i_cli.jobs.gallery import SUFFIX, UNKNOWN, FlatCodes, Gallery, GalleryFacts, open_gallery, save_gallery
 from i2i_cli.jobs.listing import Entry, listed
 from i2i_cli.jobs.shards import WHOLE, Shard
 from i2i_cli.jobs.sources import Failure, Source
@@ -130,7 +129,7 @@ def index_entries(
                 failures.append(item)
                 rows.num_seen += 1
             else:
-                rows.add(found, *item)
+                rows.add(found, item)
         if report is not None:
             report(rows.num_seen, len(waiting))
         if should_stop():
@@ -210,12 +209,12 @@ class _Rows:
     def __init__(self, translator: Translator, root: Path, earlier: Gallery | None, kept: set[str]) -> None:
         self.translator, self.root, self.earlier, self.kept = translator, root, earlier, kept
         self.num_seen = 0
-        self._encoded: dict[str, tuple[NDArray[np.float16], NDArray[np.float16]]] = {}
+        self._encoded: dict[str, FlatCodes] = {}
 
-    def add(self, found: Entry, content: NDArray[np.float16], domain: NDArray[np.float16]) -> None:
+    def add(self, found: Entry, codes: FlatCodes) -> None:
         """The codes of the next file that was waiting."""
         self.num_seen += 1
-        self._encoded[found.path] = (content, domain)
+        self._encoded[found.path] = codes
 
     def gallery(self, entries: Sequence[Entry]) -> Gallery:
         """The rows so far, in the order of `entries`."""
@@ -228,7 +227,8 @@ class _Rows:
             labels=names,
             content_shape=self.translator.model.content_code_shape,
         )
-        codes = list(self._codes(there))
+        codes, nothing = list(self._codes(there)), np.zeros((0, 0), np.float16)
+        columns = FlatCodes(*(map(np.stack, zip(*codes, strict=True)) if codes else [nothing] * len(FlatCodes._fields)))
         return Gallery(
             facts=facts,
             paths=[found.path for found in there],
@@ -236,14 +236,14 @@ class _Rows:
             splits=np.array([found.split for found in there], np.int8),
             sizes=np.array([found.size for found in there], np.int64),
             times=np.array([found.time for found in there], np.int64),
-            content=np.stack([content for content, _ in codes]) if codes else np.zeros((0, 0), np.float16),
-            domain=np.stack([domain for _, domain in codes]) if codes else np.zeros((0, 0), np.float16),
+            content=columns.content,
+            domain=columns.domain,
+            descriptor=columns.descriptor,
         )
 
-    def _codes(self, there: Sequence[Entry]) -> Iterator[tuple[NDArray[np.float16], NDArray[np.float16]]]:
+    def _codes(self, there: Sequence[Entry]) -> Iterator[FlatCodes]:
         for found in there:
             if found.path in self._encoded:
                 yield self._encoded[found.path]
             elif self.earlier is not None:
-                row = self.earlier.rows_by_path[found.path]
-                yield self.earlier.content[row], self.earlier.domain[row]
+                yield self.earlier.codes(self.earlier.rows_by_path[found.path])

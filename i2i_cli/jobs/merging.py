@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2i_cli.errors import ConfigError, WeightsError
-from i2i_cli.jobs.gallery import UNKNOWN, Gallery
+from i2i_cli.jobs.gallery import UNKNOWN, FlatCodes, Gallery
 
 
 def merge(galleries: Sequence[Gallery]) -> Gallery:
@@ -36,5 +36,5 @@ def merge(galleries: Sequence[Gallery]) -> Gallery:
         facts=replace(first, root=root, labels=names),
         paths=[path.relative_to(root).as_posix() for path, _, _ in chosen],
         labels=np.array([places.get(gallery.label(row) or "", UNKNOWN) for _, gallery, row in chosen], np.int32),
-        **{name: column(name) for name in ("splits", "sizes", "times", "content", "domain")},
+        **{name: column(name) for name in ("splits", "sizes", "times", *FlatCodes._fields)},
     )

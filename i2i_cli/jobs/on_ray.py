@@ -15,8 +15,9 @@ import torch
 from i2i_cli.data.geometry import Crop
 from i2i_cli.errors import ConfigError, DataError, I2IError
 from i2i_cli.jobs.base_translator import Target
-from i2i_cli.jobs.codes import FlatCodes, encoded
+from i2i_cli.jobs.codes import code_sizes, encoded
 from i2i_cli.jobs.file_translation import FileTranslation, Outcome, Task
+from i2i_cli.jobs.gallery import FlatCodes
 from i2i_cli.jobs.remote import exists, fetch, local_place, put, url_of
 from i2i_cli.jobs.sources import BATCH, STREAM, Failure, Source
 from i2i_cli.jobs.translation import Translator, load
@@ -67,7 +68,7 @@ def encode_on_ray(
             error.message = error.message.replace(_absolute(source.path), str(source.path))
             yield [Failure(source, error)]
         else:
-            yield [(np.asarray(row["content"], np.float16), np.asarray(row["domain"], np.float16))]
+            yield [FlatCodes(*(np.asarray(row[name], np.float16) for name in FlatCodes._fields))]
 
 
 class _Translating:
@@ -133,19 +134,15 @@ class _Encoding:
 
     def __init__(self, weights: str, own: str | None) -> None:
         self.translator, self.own = load(weights), own
-        shapes = (self.translator.model.content_code_shape, self.translator.model.kept_codes.shape[2:])
-        self.nothing = [np.zeros(int(np.prod(shape)), np.float16) for shape in shapes]
+        self.nothing = FlatCodes(*(np.zeros(size, np.float16) for size in code_sizes(self.translator)))
 
     def __call__(self, rows: Rows) -> Rows:
         sources = [Source(path=Path(path)) for path in rows["source"]]
         found = [item for batch in encoded(self.translator, sources, self.own) for item in batch]
         errors = [json.dumps(_facts(item.error) if isinstance(item, Failure) else None) for item in found]
         codes = [self.nothing if isinstance(item, Failure) else item for item in found]
-        return {
-            "content": np.stack([content for content, _ in codes]),
-            "domain": np.stack([domain for _, domain in codes]),
-            "error": np.array(errors, object),
-        }
+        columns = FlatCodes(*map(np.stack, zip(*codes, strict=True)))
+        return {**columns._asdict(), "error": np.array(errors, object)}
 
 
 def _mapped(rows: list[dict[str, str]], actor: type, arguments: dict[str, Any]) -> Iterator[Rows]:

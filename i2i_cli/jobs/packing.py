@@ -8,12 +8,11 @@ from typing import Any
 from torch import Tensor
 
 from i2i_cli.bundled import bundled_folder
-from i2i_cli.engine.checkpoint import load_tensors, save_tensors
+from i2i_cli.engine.checkpoint import load_tensors, networks_among, save_tensors
 from i2i_cli.engine.header import KEY, read_header, read_metadata
 from i2i_cli.files import check_written_as, write_text
 from i2i_cli.jobs.outputs import check_new
 from i2i_cli.jobs.publishing import MANIFEST
-from i2i_cli.models.latent_classifier import networks_among
 
 FEATURES = "i2i-features"
 """Metadata key of bundled networks that translate nothing."""

@@ -1,4 +1,4 @@
-"""Cross-domain nearest neighbours by content code (SRAE 4.2)."""
+"""Cross-domain nearest neighbours by descriptor, or by content code (SRAE 4.2)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from i2i_cli.config import nearest
 from i2i_cli.errors import ConfigError, I2IError
 from i2i_cli.jobs.approximate import ApproximateSearch
 from i2i_cli.jobs.base_translator import sources_of
-from i2i_cli.jobs.codes import BY, FlatCodes, features, flat_codes
-from i2i_cli.jobs.gallery import UNKNOWN, Gallery, open_gallery
+from i2i_cli.jobs.codes import BY, features, flat_codes
+from i2i_cli.jobs.gallery import UNKNOWN, FlatCodes, Gallery, open_gallery
 from i2i_cli.jobs.publishing import GALLERY
 from i2i_cli.jobs.search import NO_LABEL, ExactSearch, Scope, Search
 from i2i_cli.jobs.sources import STREAM, Failure, Loaded, Source, load_batches
@@ -74,7 +74,7 @@ class NeighbourSearch:
     """Finds the images of a gallery whose codes are closest to a query's.
 
     Args:
-        by: the code that is compared: "content", "domain" or "both".
+        by: what is compared: see `codes.BY`; None is the descriptor, or the content code of weights without one.
         inside: the one label to search; None searches all domains but the query's own.
         query_domain: the domain of all queries; None takes it from their folder, or predicts it.
         approximate: search by faiss's lists.
@@ -86,15 +86,18 @@ class NeighbourSearch:
 
     translator: Translator
     gallery: Gallery
-    by: str = "content"
+    by: str | None = None
     inside: str | None = None
     query_domain: str | None = None
     approximate: bool = False
 
     def __post_init__(self) -> None:
-        facts = self.gallery.facts
+        facts, described = self.gallery.facts, self.translator.descriptor is not None
+        self.by = self.by or ("descriptor" if described else "content")
         if self.by not in BY:
             raise ConfigError(f"--by {self.by!r} is no code", f"use {', '.join(BY)}")
+        if self.by == "descriptor" and not described:
+            raise ConfigError(f"{self.translator.path} holds no descriptor", "use --by content")
         if self.inside is not None and self.inside not in facts.labels:
             hint = nearest(self.inside, facts.labels) if facts.labels else "leave --in out: it is searched whole"
             raise ConfigError(f"the gallery has no domain {self.inside!r}", hint)
@@ -123,9 +126,9 @@ class NeighbourSearch:
         if not loaded:
             return []
         queries = list(chain.from_iterable(self._coded(part) for part in _parts(loaded)))
-        content, domain = (np.stack([codes[place] for codes, _ in queries]) for place in (0, 1))
+        codes = FlatCodes(*map(np.stack, zip(*(codes for codes, _ in queries), strict=True)))
         own = [name for _, name in queries]
-        vectors = features(self.by, content, domain, self.translator.device)
+        vectors = features(str(self.by), codes, self.translator.device)
         scopes = [self._scope(item.source.path, name) for item, name in zip(loaded, own, strict=True)]
         found = self._search.nearest(vectors, k, scopes)
         return [
@@ -145,7 +148,7 @@ class NeighbourSearch:
         """The codes of each query, and its domain."""
         sources = sources_of(self.translator, loaded, self.query_domain)
         for row, codes in enumerate(flat_codes(self.translator, loaded, sources)):
-            yield codes, sources[row] if sources else self._domain_of(loaded[row].source.path, codes[1])
+            yield codes, sources[row] if sources else self._domain_of(loaded[row].source.path, codes.domain)
 
     def _domain_of(self, path: Path, code: NDArray[np.float16]) -> str | None:
         """The query's domain, where it matters: as told, as its folder is called, or as its code is classified."""

@@ -1,4 +1,4 @@
-"""What a run keeps of its codes: translation targets, the latent classifier, the gallery."""
+"""What a run keeps of its codes: translation targets, the latent classifier, the descriptor, the gallery."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,6 @@ from torch import Tensor
 
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import Dataset
-from i2i_cli.engine.header import read_header
 from i2i_cli.engine.loop import Loop, generator_for
 from i2i_cli.errors import I2IError
 from i2i_cli.jobs.classifier_fitting import FittedClassifier, fit_classifier, score_if_any
@@ -18,11 +17,12 @@ from i2i_cli.jobs.listing import entry
 from i2i_cli.jobs.observer import Observer
 from i2i_cli.jobs.run_config import RunConfig
 from i2i_cli.jobs.run_folder import RunFolder
-from i2i_cli.jobs.translation import DOMAINS, Translator
+from i2i_cli.jobs.translation import DOMAINS, load
+from i2i_cli.models.descriptor import BackboneFeatures, Descriptor, fit_descriptor
 from i2i_cli.models.family import NUM_KEPT_CODES
 
 FEW, MANY = 256, 1000
-"""Images of a domain that the latent classifier is fitted on: on the way, and at the end."""
+"""Images of a domain that the latent classifier and the descriptor are fitted on: on the way, and at the end."""
 
 _CHUNK = 128
 
@@ -58,6 +58,19 @@ class RunCodes:
         return score_if_any(fitted, held_out, self.dataset.labels[test].numpy())
 
     @torch.no_grad()
+    def descriptor(self, thorough: bool) -> Descriptor:
+        """What neighbours are found by, fitted on training images."""
+        limit, labels = MANY if thorough else FEW, range(len(self.dataset.domains))
+        rows = torch.cat([self.dataset.rows(self.dataset.train, label, limit) for label in labels])
+        model, device, seen = self.loop.averaged.eval(), self.loop.device, BackboneFeatures().to(self.loop.device)
+        features, contents = [], []
+        for chunk in rows.split(_CHUNK):
+            images = to_model_range(self.dataset.images.crops(chunk), device)
+            features.append(seen(images))
+            contents.append(model.encode(images, self.dataset.labels[chunk].to(device)).content)
+        return fit_descriptor(torch.cat(features), torch.cat(contents), self.dataset.labels[rows].to(device))
+
+    @torch.no_grad()
     def _domain_codes(self, rows: Tensor, with_source: bool = False) -> Tensor:
         model, device, found = self.loop.averaged.eval(), self.loop.device, []
         for chunk in rows.split(_CHUNK):
@@ -70,7 +83,7 @@ class RunCodes:
         root = self.dataset.root
         items = (self.dataset.items[row] for row in self.dataset.train.tolist())
         entries = sorted(entry(root, item.path, self.dataset.domains[item.label], TRAINED) for item in items)
-        model = Translator(self.loop.averaged, read_header(folder.model), folder.model, self.loop.device)
+        model = load(folder.model, str(self.loop.device))
         try:
             folder.gallery.unlink(missing_ok=True)  # of an earlier end of this run
             result = index_entries(

@@ -99,7 +99,7 @@ class RunRecord:
     def _keep_if_best(self, figures: HeldOutFigures) -> None:
         if figures.shortfall < self.folder.least_shortfall():
             classifier = self.codes.classifier(thorough=False)
-            self.folder.save_best(self._tensors(classifier), self._header(classifier, False))
+            self.folder.save_best(self._tensors(classifier, thorough=False), self._header(classifier, False))
 
     def _save(self, seconds: float) -> None:
         self.codes.keep()
@@ -113,10 +113,11 @@ class RunRecord:
 
     def _save_model(self, finished: bool) -> None:
         classifier = self.codes.classifier(thorough=finished)
-        self.folder.save_model(self._tensors(classifier), self._header(classifier, finished))
+        self.folder.save_model(self._tensors(classifier, finished), self._header(classifier, finished))
 
-    def _tensors(self, classifier: FittedClassifier) -> dict[str, Tensor]:
-        return self.loop.averaged.state_dict() | classifier.classifier.to_tensors(classifier.name)
+    def _tensors(self, classifier: FittedClassifier, thorough: bool) -> dict[str, Tensor]:
+        fitted = classifier.classifier.to_tensors(classifier.name) | self.codes.descriptor(thorough).to_tensors()
+        return self.loop.averaged.state_dict() | fitted
 
     def _header(self, classifier: FittedClassifier, finished: bool) -> Header:
         train_labels = self.dataset.labels[self.dataset.train]

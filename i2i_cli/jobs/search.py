@@ -71,7 +71,7 @@ class ExactSearch:
     def _vectors(self, part: slice) -> Tensor:
         if part.start in self._kept:
             return self._kept[part.start]
-        found = features(self.by, self.gallery.content[part], self.gallery.domain[part], self.device)
+        found = features(self.by, self.gallery.codes(part), self.device)
         if found.shape[1] * 4 * len(self.gallery) <= KEPT_BYTES:
             self._kept[part.start] = found
         return found

@@ -16,6 +16,7 @@ from i2i_cli.engine.header import Header
 from i2i_cli.errors import ConfigError
 from i2i_cli.jobs.base_translator import BaseTranslator, Target
 from i2i_cli.models import family
+from i2i_cli.models.descriptor import Descriptor
 from i2i_cli.models.family import Codes, TranslationModel
 from i2i_cli.models.latent_classifier import LatentClassifier
 
@@ -33,12 +34,14 @@ class TrainedModel(BaseTranslator):
         path: Path,
         device: torch.device,
         classifiers: Mapping[str, LatentClassifier] | None = None,
+        descriptor: Descriptor | None = None,
     ) -> None:
         self.model = model.to(device).to(memory_format=torch.channels_last)
         self.header = header
         self.path = path
         self.device = device
         self.classifiers = {name: classifier.to(device) for name, classifier in (classifiers or {}).items()}
+        self.descriptor = descriptor.to(device) if descriptor is not None else None
 
     @property
     def rebuilds(self) -> bool:
@@ -64,9 +67,9 @@ class TrainedModel(BaseTranslator):
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of the networks: codes of two models with one fingerprint can be compared."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.model.state_dict().items()):
+        """A hash of the networks and of the descriptor: codes of two models with one fingerprint can be compared."""
+        digest, beside = hashlib.sha256(), self.descriptor.to_tensors() if self.descriptor is not None else {}
+        for name, tensor in sorted((self.model.state_dict() | beside).items()):
             digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
@@ -107,9 +110,17 @@ class TrainedModel(BaseTranslator):
     @torch.no_grad()
     def encode(self, squares: Sequence[NDArray[np.uint8]], sources: Sequence[str] | None = None) -> Codes:
         """Codes of images. `sources`: their domains, as `sources_of` gives them."""
-        images = to_model_range(torch.from_numpy(np.stack(squares)), self.device)
         labels = None if sources is None else torch.tensor([self.label_of(name) for name in sources])
-        return self.model.encode(images, None if labels is None else labels.to(self.device))
+        return self.model.encode(self.as_images(squares), None if labels is None else labels.to(self.device))
+
+    def as_images(self, squares: Sequence[NDArray[np.uint8]]) -> Tensor:
+        """Squares as the networks take them: (B, 3, S, S) in [-1, 1]."""
+        return to_model_range(torch.from_numpy(np.stack(squares)), self.device)
+
+    @torch.no_grad()
+    def describe(self, images: Tensor, content: Tensor) -> Tensor:
+        """Descriptors (B, numbers) of images (B, 3, S, S) with these content codes; (B, 0) of weights without one."""
+        return images.new_zeros(len(images), 0) if self.descriptor is None else self.descriptor(images, content)
 
     @torch.no_grad()
     def pixels(self, codes: Codes) -> NDArray[np.uint8]:

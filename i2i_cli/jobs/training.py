@@ -13,7 +13,7 @@ from i2i_cli.data.cache import cache_folder
 from i2i_cli.data.dataset import Dataset, decoded
 from i2i_cli.data.domains import scan
 from i2i_cli.data.glyphs import SAMPLE_SETS, VERSION
-from i2i_cli.engine.checkpoint import load_into, load_tensors
+from i2i_cli.engine.checkpoint import load_into, load_tensors, networks_among
 from i2i_cli.engine.device import pick_device, pick_precision
 from i2i_cli.engine.header import read_header
 from i2i_cli.engine.loop import Loop
@@ -25,7 +25,6 @@ from i2i_cli.jobs.run_folder import RunFolder, StateFacts
 from i2i_cli.jobs.run_record import built_in, plain
 from i2i_cli.jobs.sitting import Sitting, TrainingResult
 from i2i_cli.models import family
-from i2i_cli.models.latent_classifier import networks_among
 from i2i_cli.models.peers import Peers
 
 __all__ = ["Observer", "TrainingResult", "resume", "train"]

@@ -1,6 +1,7 @@
 """A trained model with its images' way in and out: what `i2i_cli.load` gives."""
 
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 
 import torch
@@ -9,7 +10,7 @@ from PIL import Image
 from i2i_cli.config import updated
 from i2i_cli.data.geometry import Frame, fit
 from i2i_cli.data.images import Picture
-from i2i_cli.engine.checkpoint import check_shapes, load_into, load_tensors
+from i2i_cli.engine.checkpoint import check_shapes, load_into, load_tensors, networks_among
 from i2i_cli.engine.device import pick_device
 from i2i_cli.engine.header import read_header
 from i2i_cli.errors import ConfigError, DataError, WeightsError
@@ -17,8 +18,9 @@ from i2i_cli.jobs.base_translator import ImageLike, Target, folder_of, open_imag
 from i2i_cli.jobs.publishing import find_weights
 from i2i_cli.jobs.trained import DOMAINS, TrainedModel
 from i2i_cli.models import family
+from i2i_cli.models.descriptor import descriptor_among
 from i2i_cli.models.family import Codes
-from i2i_cli.models.latent_classifier import PREFIX, classifiers_among, networks_among
+from i2i_cli.models.latent_classifier import classifiers_among
 
 __all__ = ["DOMAINS", "Target", "Translator", "load"]
 
@@ -40,7 +42,7 @@ def load(weights: str | Path | None = None, device: str = "auto") -> "Translator
         networks = updated(kind.networks, header.config.get("networks", {}))
         # First without memory: a header that lies costs none.
         with torch.device("meta"):
-            check_shapes(kind.build_model(networks, header.image_size, header.domains), path, ignored=PREFIX)
+            check_shapes(kind.build_model(networks, header.image_size, header.domains), path)
         model = kind.build_model(networks, header.image_size, header.domains)
     except ConfigError as error:
         raise WeightsError(f"the header of {path} is damaged: {error.message}", error.hint) from error
@@ -49,9 +51,10 @@ def load(weights: str | Path | None = None, device: str = "auto") -> "Translator
     try:
         classes = {name: tuple(facts["classes"]) for name, facts in header.classifiers.items()}
         classifiers = classifiers_among(tensors, classes, model.kept_codes[0, 0].numel())
+        descriptor = descriptor_among(tensors, prod(model.content_code_shape))
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise WeightsError(f"a latent classifier in {path} is damaged ({error})") from error
-    return Translator(model.eval().requires_grad_(False), header, path, pick_device(device), classifiers)
+        raise WeightsError(f"what {path} holds beside its networks is damaged ({error})") from error
+    return Translator(model.eval().requires_grad_(False), header, path, pick_device(device), classifiers, descriptor)
 
 
 class Translator(TrainedModel):

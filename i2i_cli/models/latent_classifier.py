@@ -36,11 +36,6 @@ class LatentClassifier(nn.Module):
         return {f"{PREFIX}{name}.{key}": tensor for key, tensor in self.state_dict().items()}
 
 
-def networks_among(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a weights file that are the model's own."""
-    return {name: tensor for name, tensor in tensors.items() if not name.startswith(PREFIX)}
-
-
 def classifiers_among(
     tensors: Mapping[str, Tensor], classes: Mapping[str, tuple[str, ...]], num_inputs: int
 ) -> dict[str, LatentClassifier]:

@@ -54,7 +54,7 @@ def gallery(names: list[str]) -> Gallery:
     codes = (places[:, None] * 4 + np.random.default_rng(0).normal(size=(len(names), 2))).astype(np.float16)
     return Gallery(
         facts=facts, paths=names, labels=places, splits=splits, sizes=numbers, times=numbers, content=codes,
-        domain=codes,
+        domain=codes, descriptor=codes[:, :0],
     )  # fmt: skip
 
 

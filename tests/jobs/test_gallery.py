@@ -23,7 +23,7 @@ def gallery(root: str = "/photos", names: tuple[str, ...] = ("a/1.png", ODD, "2.
     return Gallery(
         facts=facts, paths=list(names), labels=np.array(labels, np.int32), splits=np.zeros(count, np.int8),
         sizes=numbers, times=numbers,
-        content=codes, domain=codes[:, :1],
+        content=codes, domain=codes[:, :1], descriptor=codes[:, :0],
     )  # fmt: skip
 
 

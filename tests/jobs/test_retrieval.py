@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from i2i_cli.errors import ConfigError
-from i2i_cli.jobs.gallery import Gallery
-from i2i_cli.jobs.indexing import gallery_of
+from i2i_cli.jobs.gallery import Gallery, open_gallery
+from i2i_cli.jobs.indexing import gallery_of, index_folder
 from i2i_cli.jobs.retrieval import NeighbourSearch, default_gallery
 from i2i_cli.jobs.sources import STREAM, Source
 from i2i_cli.jobs.translation import Translator, load
@@ -64,15 +64,27 @@ def test_a_gallery_without_domains_is_searched_whole(translator: Translator, dom
 
 def test_every_code_can_be_compared(gallery: Gallery, translator: Translator, domains: Path) -> None:
     found = {}
-    for by in ("content", "domain", "both"):
+    for by in ("descriptor", "content", "domain", "both", None):
         (answer,) = NeighbourSearch(translator=translator, gallery=gallery, by=by).run(
             [Source(path=domains / "disc" / "03.png")], 16
         )
         found[by] = {place.path.name: place.score for place in answer.neighbours}
     for name, score in found["both"].items():
         assert score == pytest.approx((found["content"][name] + found["domain"][name]) / 2, abs=1e-3)
+    assert found[None] == found["descriptor"] != found["content"]
     with pytest.raises(ConfigError, match="--by"):
         NeighbourSearch(translator=translator, gallery=gallery, by="colour")
+
+
+def test_weights_without_a_descriptor_compare_content(translator: Translator, domains: Path, tmp_path: Path) -> None:
+    older = Translator(translator.model, translator.header, translator.path, translator.device, translator.classifiers)
+    assert older.fingerprint != translator.fingerprint
+    index_folder(older, domains, tmp_path / "g.safetensors")
+    gallery = open_gallery(tmp_path / "g.safetensors")
+    assert gallery.descriptor.shape == (32, 0)
+    assert NeighbourSearch(translator=older, gallery=gallery).by == "content"
+    with pytest.raises(ConfigError, match="no descriptor"):
+        NeighbourSearch(translator=older, gallery=gallery, by="descriptor")
 
 
 def test_bad_queries_keep_their_place(gallery: Gallery, translator: Translator, domains: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def drawn(count: int, size: int = 8) -> tuple[Gallery, Tensor]:
     gallery = Gallery(
         facts=facts, paths=[str(i) for i in numbers], labels=labels, splits=np.zeros(count, np.int8),
         sizes=numbers, times=numbers,
-        content=content, domain=content,
+        content=content, domain=content, descriptor=content,
     )  # fmt: skip
     return gallery, F.normalize(torch.from_numpy(content).float(), dim=1)
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from i2i_cli.config import merged
 from i2i_cli.data.cache import cache_folder
+from i2i_cli.engine.checkpoint import networks_among
 from i2i_cli.engine.header import read_header
 from i2i_cli.errors import ConfigError, DataError, I2IError, WeightsError
 from i2i_cli.jobs import sitting
@@ -157,7 +158,7 @@ def test_other_domains_cannot_be_resumed_on_and_other_images_are_warned_of(
 def test_init_takes_the_networks_of_another_run(tiny: dict, tmp_path: Path, run: Path) -> None:
     still = {**tiny, "training": {**tiny["training"], "steps": 1, "learning_rate": 1e-9}}
     train(run_config(still), tmp_path / "new", init=run / "model.safetensors")
-    before, after = (load_file(folder / "model.safetensors") for folder in (run, tmp_path / "new"))
+    before, after = (networks_among(load_file(folder / "model.safetensors")) for folder in (run, tmp_path / "new"))
     assert all(before[key].allclose(after[key], atol=1e-5) for key in before if "kept_codes" not in key)
     for changed in ({"networks": {**tiny["networks"], "width": 24}}, {"data": {**tiny["data"], "image_size": 64}}):
         with pytest.raises(WeightsError, match="other networks or another image size"):

@@ -33,6 +33,8 @@ def retrieval(material: Material) -> Section:
 def _representations(material: Material) -> dict[str, Tensor]:
     """Unit vectors (n, f) of the held-out images, by what they are made of."""
     found = {"content": material.test.content}
+    if material.test.descriptor.shape[1]:
+        found = {"descriptor": material.test.descriptor} | found
     if material.translator.model.splits_codes:
         found["domain"] = material.test.domain
     if material.test_pictures is not None:

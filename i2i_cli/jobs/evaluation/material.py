@@ -21,7 +21,6 @@ from i2i_cli.jobs.evaluation.attributes import Attributes, classes_among, read_t
 from i2i_cli.jobs.gallery import Gallery
 from i2i_cli.jobs.indexing import gallery_made_with
 from i2i_cli.jobs.trained import TrainedModel
-from i2i_cli.models.family import Codes
 
 CHUNK = 128
 MIN_IMAGES = 3
@@ -32,13 +31,14 @@ class Coded:
     """Codes of images, and what is known of them.
 
     Args:
-        content, domain: flat codes (n, f) and (n, j).
+        content, domain, descriptor: flat codes, in rows; a descriptor of no numbers where the weights hold none.
         labels: (n,) domains.
         keys: what images that show the same thing have in common.
     """
 
     content: Tensor
     domain: Tensor
+    descriptor: Tensor
     labels: Tensor
     keys: tuple[str, ...]
 
@@ -179,13 +179,14 @@ def _shared_name(key: str, name: str, same: str | None) -> str:
 
 @torch.no_grad()
 def _coded(translator: TrainedModel, side: Pictures, report: Progress) -> Coded:
-    found: list[Codes] = []
+    found: list[tuple[Tensor, ...]] = []
     for images, labels in side.batches(translator.device):
         codes = translator.model.encode(images, labels)
-        found.append(Codes(codes.content.flatten(1).float(), codes.domain.flatten(1).float()))
-        report(sum(len(code.domain) for code in found), len(side.labels))
-    content, domain = (torch.cat(parts) for parts in zip(*found, strict=True))
-    return Coded(content, domain, side.labels, side.keys)
+        kinds = (*codes, translator.describe(images, codes.content))
+        found.append(tuple(code.flatten(1).float() for code in kinds))
+        report(sum(len(codes[0]) for codes in found), len(side.labels))
+    content, domain, descriptor = map(torch.cat, zip(*found, strict=True))
+    return Coded(content, domain, descriptor, side.labels, side.keys)
 
 
 def _of_gallery(
@@ -214,6 +215,6 @@ def _coded_rows(
     places = [np.flatnonzero(labels == label) for label in range(len(translator.domains))]
     chosen = np.concatenate([evenly(found, limit) for found in places])
     rows, labels = rows[chosen], labels[chosen]
-    content, domain = (torch.from_numpy(np.array(code[rows], np.float32)) for code in (gallery.content, gallery.domain))
+    content, domain, descriptor = (torch.from_numpy(np.array(code, np.float32)) for code in gallery.codes(rows))
     keys = tuple(_shared_name(gallery.key(row), Path(gallery.paths[row]).name, same) for row in rows.tolist())
-    return Coded(content, domain, torch.from_numpy(labels), keys)
+    return Coded(content, domain, descriptor, torch.from_numpy(labels), keys)

@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 
 from i2i_cli.files import write_text
-from i2i_cli.jobs.codes import BY, evenly
+from i2i_cli.jobs.codes import OF_THE_PAPER, evenly
 from i2i_cli.jobs.evaluation.figure import MEAN, Figure, Section
 from i2i_cli.jobs.evaluation.material import Material
 from i2i_cli.jobs.figures import translated_sheet
+from i2i_cli.jobs.gallery import FlatCodes
 from i2i_cli.jobs.pages import inline, inline_figure, render
 from i2i_cli.jobs.plotting.embedding import MIN_IMAGES, panels_of
 from i2i_cli.jobs.plotting.scatter import drawn
@@ -43,10 +44,10 @@ def _codes(material: Material) -> str | None:
     rows = np.concatenate([evenly(found, CODES_PER_DOMAIN) for found in of_domain])
     if len(rows) < MIN_IMAGES:
         return None
-    content, domain = (code[rows].cpu().numpy() for code in (test.content, test.domain))
+    codes = FlatCodes(*(code[rows].cpu().numpy() for code in (test.content, test.domain, test.descriptor)))
     labels = np.array(material.domains)[test.labels[rows].numpy()]
-    kinds = BY if material.translator.model.splits_codes else ("domain",)
-    return inline_figure(drawn(panels_of(content, domain, labels, "tsne", 0, kinds), labels.tolist()))
+    kinds = OF_THE_PAPER if material.translator.model.splits_codes else ("domain",)
+    return inline_figure(drawn(panels_of(codes, labels, "tsne", 0, kinds), labels.tolist()))
 
 
 def _table(section: Section) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.jobs.codes import BY, evenly, features
-from i2i_cli.jobs.gallery import Gallery
+from i2i_cli.jobs.codes import OF_THE_PAPER, evenly, features
+from i2i_cli.jobs.gallery import FlatCodes, Gallery
 
 METHODS = ("tsne", "pca")
 MIN_IMAGES = 10
@@ -74,25 +74,22 @@ def embed(gallery: Gallery, method: str = "tsne", *, limit: int = 500, seed: int
     rows = np.sort(np.concatenate([evenly(np.flatnonzero(names == name), limit) for name in np.unique(names)]))
     if len(rows) < MIN_IMAGES:
         raise DataError(f"{gallery.facts.root} has {len(rows)} images; a plot takes {MIN_IMAGES} or more")
-    content, domain = (np.asarray(code[rows]) for code in (gallery.content, gallery.domain))
     labels = names[rows]
-    return Embedding(
-        gallery, tuple(rows.tolist()), tuple(labels.tolist()), panels_of(content, domain, labels, method, seed), method
-    )
+    panels = panels_of(gallery.codes(rows), labels, method, seed)
+    return Embedding(gallery, tuple(rows.tolist()), tuple(labels.tolist()), panels, method)
 
 
 def panels_of(
-    content: NDArray[np.floating],
-    domain: NDArray[np.floating],
+    codes: FlatCodes,
     labels: NDArray[np.str_],
     method: str,
     seed: int,
-    kinds: Sequence[str] = BY,
+    kinds: Sequence[str] = OF_THE_PAPER,
 ) -> tuple[Panel, ...]:
-    """Flat codes (n, f) and (n, j) with labels (n,), in two dimensions by each of `kinds`."""
+    """Codes in rows, with labels (n,), in two dimensions by each of `kinds`."""
     panels = []
     for by in kinds:
-        units = _components(features(by, content, domain, torch.device("cpu")).numpy())
+        units = _components(features(by, codes, torch.device("cpu")).numpy())
         panels.append(Panel(by, _flat(units, method, seed), _silhouette(units, labels, seed)))
     return tuple(panels)
 

@@ -129,7 +129,10 @@ def test_a_probe_reads_what_is_there_and_nothing_else(run: Path) -> None:
     signs = torch.randn(600, 2, generator=generator).sign()
     labels = (signs[:, 0] != signs[:, 1]).long()
     content = torch.cat([told, signs], dim=1)
-    halves = [Coded(content[rows], told[rows], labels[rows], ("",) * 300) for rows in (slice(0, 300), slice(300, 600))]
+    halves = [
+        Coded(content[rows], told[rows], told[rows, :0], labels[rows], ("",) * 300)
+        for rows in (slice(0, 300), slice(300, 600))
+    ]
     found = {one.measure: one.value for one in leak(Material(load(run), *halves), 0).figures}
     assert found["content, linear"] < 0.65 and found["content, MLP"] > 0.95
     assert found["domain code, MLP"] < 0.65
