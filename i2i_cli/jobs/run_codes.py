@@ -24,6 +24,9 @@ from i2i_cli.models.family import NUM_KEPT_CODES
 FEW, MANY = 256, 1000
 """Images of a domain that the latent classifier and the descriptor are fitted on: on the way, and at the end."""
 
+MOST = 8000
+"""Images of all domains that the descriptor is fitted on: they are thousands of numbers each."""
+
 _CHUNK = 128
 
 
@@ -60,8 +63,9 @@ class RunCodes:
     @torch.no_grad()
     def descriptor(self, thorough: bool) -> Descriptor:
         """What neighbours are found by, fitted on training images."""
-        limit, labels = MANY if thorough else FEW, range(len(self.dataset.domains))
-        rows = torch.cat([self.dataset.rows(self.dataset.train, label, limit) for label in labels])
+        m, limit = len(self.dataset.domains), MANY if thorough else FEW
+        limit = max(2, min(limit, MOST // m))
+        rows = torch.cat([self.dataset.rows(self.dataset.train, label, limit) for label in range(m)])
         model, device, seen = self.loop.averaged.eval(), self.loop.device, BackboneFeatures().to(self.loop.device)
         features, contents = [], []
         for chunk in rows.split(_CHUNK):
