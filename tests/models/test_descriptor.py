@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from i2i_cli.models import descriptor
 from i2i_cli.models.descriptor import (
     NUM_FEATURES,
     NUMBERS,
@@ -10,6 +11,7 @@ from i2i_cli.models.descriptor import (
     Descriptor,
     descriptor_among,
     fit_descriptor,
+    mutual_nearest,
 )
 
 NUM_CONTENT = 12
@@ -32,7 +34,7 @@ def two_styles(count: int = 200) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def described(fitted: Descriptor, features: Tensor, content: Tensor) -> Tensor:
-    return F.normalize(F.linear(torch.cat([features, content], dim=1), fitted.weight, fitted.bias), dim=1)
+    return fitted.described(torch.cat([features, content], dim=1))
 
 
 def recall(units: Tensor, things: Tensor, y: Tensor) -> float:
@@ -48,6 +50,24 @@ def test_the_same_thing_is_found_in_another_style_though_styles_differ_more_than
     assert recall(units, things, y) > 0.85
     means = torch.stack([units[y == style].mean(0) for style in (0, 1)])
     assert float((means[0] - means[1]).norm()) < 0.1, "the styles' means lie together"
+
+
+@pytest.mark.parametrize("kind, share", [("telling", 1.0), ("noise", 0.25)])
+def test_content_that_knows_the_things_has_more_to_say(kind: str, share: float, monkeypatch) -> None:
+    features, _, things, y = two_styles()
+    generator = torch.Generator().manual_seed(1)
+    features = features + 200 * torch.randn(features.shape, generator=generator)
+    telling = torch.randn(200, 40, generator=generator)[things]
+    content = telling if kind == "telling" else torch.randn(len(y), 4, generator=generator)
+    found = fit_descriptor(features, content, y)
+    monkeypatch.setattr(descriptor, "CONTENT_SHARES", (share,))
+    assert torch.equal(found.weight, fit_descriptor(features, content, y).weight)
+
+
+def test_mutual_nearest_by_hand() -> None:
+    units = F.normalize(torch.tensor([[1.0, 0], [0, 1], [1, 0.1], [1, 0.2], [0.1, 1]]), dim=1)
+    y = torch.tensor([0, 0, 1, 1, 1])
+    assert mutual_nearest(units, y) == pytest.approx((2 / 2 + 2 / 3) / 2)
 
 
 def test_fitting_is_repeatable_and_leaves_other_draws_alone() -> None:
