@@ -49,7 +49,7 @@ FAMILY = Family(
         },
         # Sharper outputs, by a perceptual loss and a critic of images; at 0.34 of the images a second.
         "sharp": {
-            "training": {"steps": 2000},
+            "training": {"steps": 2600, "cooldown": 0.5},
             "objective": {
                 "perceptual": "bundled",
                 "feature_crop": 0.9,
@@ -59,7 +59,7 @@ FAMILY = Family(
                     "domain_stream": 0.3,
                     "content_consistency": 0.3,
                     "domain_consistency": 0.3,
-                    "adversarial": 0.1,
+                    "adversarial": 0.2,
                 },
             },
         },
