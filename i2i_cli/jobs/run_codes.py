@@ -87,8 +87,8 @@ class RunCodes:
         root = self.dataset.root
         items = (self.dataset.items[row] for row in self.dataset.train.tolist())
         entries = sorted(entry(root, item.path, self.dataset.domains[item.label], TRAINED) for item in items)
-        model = load(folder.model, str(self.loop.device))
         try:
+            model = load(folder.model, str(self.loop.device))
             folder.gallery.unlink(missing_ok=True)  # of an earlier end of this run
             result = index_entries(
                 model, root, entries, folder.gallery, report=observer.encoding, should_stop=should_stop
