@@ -77,7 +77,15 @@ def test_every_deviation_marked_in_the_code_is_listed() -> None:
     assert marked
     for path in marked:
         assert f"`{path.relative_to(ROOT / 'i2i_cli')}`" in table, path
-    for name in ("pixel", "kl", "content_consistency", "domain_consistency", "adversarial", "image_critic"):
+    for name in (
+        "pixel",
+        "kl",
+        "content_consistency",
+        "domain_consistency",
+        "adversarial",
+        "image_critic",
+        "image_mismatch",
+    ):
         assert hasattr(config.Weights(), name) and f"`{name}`" in table
     for name in ("identity", "cycle", "r1"):
         assert hasattr(dual_config.Weights(), name) and f"`{name}`" in table

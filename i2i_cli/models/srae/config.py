@@ -17,7 +17,9 @@ class Weights:
     `RidgeCritic`: by default in the place of L_c and q_c), kl (keeps the learned sigmas from
     vanishing), content_consistency (c of a swapped image = c of its source: its future work),
     domain_consistency (likewise d), content_contrast (c tells an image in any style from all others
-    of its domain: for neighbours), adversarial and image_critic (realness of swapped images).
+    of its domain: for neighbours), adversarial and image_critic (realness of swapped images),
+    image_mismatch (real images are no members of other domains: for domains that are easily taken
+    for one another).
     """
 
     perceptual: float = 1.0
