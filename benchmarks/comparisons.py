@@ -19,10 +19,9 @@ from torch import Tensor
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import Dataset, open_dataset
 from i2i_cli.jobs.translation import Translator, load
-from i2i_cli.models.backbone import Backbone, load_backbone
+from i2i_cli.models.descriptor import CELLS, CHANNELS, BackboneFeatures
 
 DEVICE = torch.device("cpu")
-BACKBONE = load_backbone()
 
 
 def encoded(dataset: Dataset, rows: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
@@ -44,14 +43,9 @@ def ways(dataset: Dataset, train: Tensor, test: Tensor) -> Iterator[tuple[str, T
         yield f"{name}, whitened a domain", (codes - means[labels]) / scales[labels]
 
 
-def untrained(images: Tensor) -> Tensor:
-    """The backbone's last three maps, pooled to 4 x 4: (B, 144, 4, 4)."""
-    return torch.cat([F.adaptive_avg_pool2d(x, 4) for x in BACKBONE(images)[1:]], dim=1)
-
-
 def whitened(train: Tensor, test: Tensor, labels: tuple[Tensor, Tensor], count: int = 512) -> Tensor:
     """Test features, each map weighing alike, without their domain's mean, by principal components (n, count)."""
-    sizes = torch.tensor(Backbone.CHANNELS[1:])
+    sizes = torch.tensor(CHANNELS)
     weights = sizes.repeat_interleave(sizes).sqrt().view(1, -1, 1, 1)
     scale = train.std((0, 2, 3), keepdim=True) * weights
     sides = [(codes / scale).flatten(1) for codes in (train, test)]
@@ -84,7 +78,10 @@ def main() -> None:
     splits = (dataset.train, dataset.test)
     codes = [encoded(dataset, rows, lambda images: translator.model.encode(images).content) for rows in splits]
     table: list[tuple[str, Tensor]] = [("raw pixels, l2", -torch.cdist(pixels, pixels))]
-    known = [encoded(dataset, rows, untrained) for rows in splits]
+    features = BackboneFeatures()
+    known = [
+        encoded(dataset, rows, lambda images: features(images).unflatten(1, (-1, CELLS, CELLS))) for rows in splits
+    ]
     units = F.normalize(whitened(*known, (dataset.labels[dataset.train], dataset.labels[dataset.test])), dim=1)
     table.append(("backbone, untrained, whitened, cosine", units @ units.T))
     if translator.descriptor is not None:

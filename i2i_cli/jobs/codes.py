@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from i2i_cli.jobs.base_translator import sources_of
-from i2i_cli.jobs.gallery import FlatCodes
+from i2i_cli.jobs.flat_codes import FlatCodes
 from i2i_cli.jobs.sources import Failure, Loaded, Source, load_batches
 from i2i_cli.jobs.translation import Translator
 
@@ -29,14 +29,6 @@ def features(by: str, codes: FlatCodes, device: torch.device) -> Tensor:
     chosen = [getattr(codes, name) for name in BY[by]]
     units = [F.normalize(torch.from_numpy(np.array(code, np.float32)).to(device), dim=1) for code in chosen]
     return torch.cat(units, dim=1) / len(units) ** 0.5
-
-
-def code_sizes(translator: Translator) -> tuple[int, int, int]:
-    """Numbers in a content code, a domain code and a descriptor."""
-    model, descriptor = translator.model, translator.descriptor
-    shapes = (model.content_code_shape, model.kept_codes.shape[2:])
-    content, domain = (int(np.prod(shape)) for shape in shapes)
-    return content, domain, len(descriptor.bias) if descriptor is not None else 0
 
 
 def evenly(rows: NDArray[np.int64], limit: int) -> NDArray[np.int64]:

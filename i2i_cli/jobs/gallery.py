@@ -22,7 +22,6 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +32,7 @@ from i2i_cli.config import updated
 from i2i_cli.engine.header import read_metadata
 from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.files import check_written_as, written_whole
+from i2i_cli.jobs.flat_codes import FlatCodes
 
 KEY = "i2i-gallery"
 FORMAT = 1
@@ -41,14 +41,6 @@ EXPORTS = (".npz", ".csv")
 UNKNOWN = -1
 UNDECIDED, TRAINED, HELD_OUT = 0, 1, 2
 _COLUMNS = ("labels", "splits", "sizes", "times")
-
-
-class FlatCodes(NamedTuple):
-    """Codes of an image, or of many in rows, flattened; kept in half precision."""
-
-    content: NDArray[np.floating]
-    domain: NDArray[np.floating]
-    descriptor: NDArray[np.floating]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +103,15 @@ class Gallery:
     def codes(self, rows: slice | NDArray[np.int64] | int) -> FlatCodes:
         """The codes of `rows`."""
         return FlatCodes(*(getattr(self, name)[rows] for name in FlatCodes._fields))
+
+    def is_of(self, model: str, code_sizes: tuple[int, ...]) -> bool:
+        """Whether the rows are codes of these sizes by the model of this fingerprint; a damaged file may claim it."""
+        return (self.facts.model, self.code_sizes) == (model, code_sizes)
+
+    @property
+    def code_sizes(self) -> tuple[int, ...]:
+        """Numbers in each of a row's codes."""
+        return tuple(getattr(self, name).shape[1] for name in FlatCodes._fields)
 
     def chunks(self, size: int) -> Iterator[slice]:
         """Slices that cover all rows."""
@@ -182,7 +183,8 @@ def open_gallery(path: Path) -> Gallery:
 def _opened(path: Path, facts: GalleryFacts) -> Gallery:
     with safe_open(path, framework="np") as file:
         small = {name: file.get_tensor(name) for name in (*_COLUMNS, "path_ends", "paths")}
-        names = [name for name in FlatCodes._fields if name != "descriptor" or name in file.keys()]  # noqa: SIM118
+        there = {"content", "domain", *file.keys()}  # older galleries have no descriptors
+        names = [name for name in FlatCodes._fields if name in there]
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
     count = len(small["labels"])
     nothing = np.zeros((count, 0), np.float16)

@@ -13,7 +13,8 @@ import numpy as np
 from i2i_cli.data.cache import Progress, cache_folder
 from i2i_cli.errors import DataError, WeightsError
 from i2i_cli.jobs.codes import encoded
-from i2i_cli.jobs.gallery import SUFFIX, UNKNOWN, FlatCodes, Gallery, GalleryFacts, open_gallery, save_gallery
+from i2i_cli.jobs.flat_codes import FlatCodes
+from i2i_cli.jobs.gallery import SUFFIX, UNKNOWN, Gallery, GalleryFacts, open_gallery, save_gallery
 from i2i_cli.jobs.listing import Entry, listed
 from i2i_cli.jobs.shards import WHOLE, Shard
 from i2i_cli.jobs.sources import Failure, Source
@@ -87,7 +88,7 @@ def _earlier(translator: Translator, root: Path, out: Path, overwrite: bool) -> 
         raise DataError(f"{out} exists already", "add --force; only a .safetensors gallery can be brought up to date")
     try:
         earlier = open_gallery(out)
-        if earlier.facts.model != translator.fingerprint:
+        if not earlier.is_of(translator.fingerprint, translator.code_sizes):
             raise WeightsError(f"{out} was made with other weights", "add --force to make it anew")
         if Path(earlier.facts.root) != root.resolve():
             raise WeightsError(f"{out} is a gallery of {earlier.facts.root}", "give another -o, or --force")
@@ -168,7 +169,7 @@ def gallery_made_with(translator: TrainedModel, path: Path) -> Gallery:
         WeightsError: it is none, or was made with other weights.
     """
     gallery = open_gallery(path)
-    if gallery.facts.model != translator.fingerprint:
+    if not gallery.is_of(translator.fingerprint, translator.code_sizes):
         hint = f"make one with these: i2i index {gallery.facts.root} -o FILE"
         raise WeightsError(f"the gallery {path} was made with other weights", hint)
     return gallery

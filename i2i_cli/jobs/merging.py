@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2i_cli.errors import ConfigError, WeightsError
-from i2i_cli.jobs.gallery import UNKNOWN, FlatCodes, Gallery
+from i2i_cli.jobs.flat_codes import FlatCodes
+from i2i_cli.jobs.gallery import UNKNOWN, Gallery
 
 
 def merge(galleries: Sequence[Gallery]) -> Gallery:
@@ -21,7 +22,7 @@ def merge(galleries: Sequence[Gallery]) -> Gallery:
         raise ConfigError("--merge takes two galleries or more")
     first = galleries[0].facts
     for other in galleries[1:]:
-        if (other.facts.model, other.facts.content_shape) != (first.model, first.content_shape):
+        if not other.is_of(first.model, galleries[0].code_sizes):
             raise WeightsError("the galleries were made with different weights", "index their folders with the same -w")
     where = {gallery.path(row): (gallery, row) for gallery in galleries for row in range(len(gallery))}
     chosen = [(path, *where[path]) for path in sorted(where)]

@@ -15,9 +15,9 @@ import torch
 from i2i_cli.data.geometry import Crop
 from i2i_cli.errors import ConfigError, DataError, I2IError
 from i2i_cli.jobs.base_translator import Target
-from i2i_cli.jobs.codes import code_sizes, encoded
+from i2i_cli.jobs.codes import encoded
 from i2i_cli.jobs.file_translation import FileTranslation, Outcome, Task
-from i2i_cli.jobs.gallery import FlatCodes
+from i2i_cli.jobs.flat_codes import FlatCodes
 from i2i_cli.jobs.remote import exists, fetch, local_place, put, url_of
 from i2i_cli.jobs.sources import BATCH, STREAM, Failure, Source
 from i2i_cli.jobs.translation import Translator, load
@@ -134,7 +134,7 @@ class _Encoding:
 
     def __init__(self, weights: str, own: str | None) -> None:
         self.translator, self.own = load(weights), own
-        self.nothing = FlatCodes(*(np.zeros(size, np.float16) for size in code_sizes(self.translator)))
+        self.nothing = FlatCodes(*(np.zeros(size, np.float16) for size in self.translator.code_sizes))
 
     def __call__(self, rows: Rows) -> Rows:
         sources = [Source(path=Path(path)) for path in rows["source"]]

@@ -15,7 +15,8 @@ from i2i_cli.errors import ConfigError, I2IError
 from i2i_cli.jobs.approximate import ApproximateSearch
 from i2i_cli.jobs.base_translator import sources_of
 from i2i_cli.jobs.codes import BY, features, flat_codes
-from i2i_cli.jobs.gallery import UNKNOWN, FlatCodes, Gallery, open_gallery
+from i2i_cli.jobs.flat_codes import FlatCodes
+from i2i_cli.jobs.gallery import UNKNOWN, Gallery, open_gallery
 from i2i_cli.jobs.publishing import GALLERY
 from i2i_cli.jobs.search import NO_LABEL, ExactSearch, Scope, Search
 from i2i_cli.jobs.sources import STREAM, Failure, Loaded, Source, load_batches

@@ -1,6 +1,6 @@
 """What a run keeps of its codes: translation targets, the latent classifier, the descriptor, the gallery."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -66,20 +66,20 @@ class RunCodes:
         m, limit = len(self.dataset.domains), MANY if thorough else FEW
         limit = max(2, min(limit, MOST // m))
         rows = torch.cat([self.dataset.rows(self.dataset.train, label, limit) for label in range(m)])
-        model, device, seen = self.loop.averaged.eval(), self.loop.device, BackboneFeatures().to(self.loop.device)
-        features, contents = [], []
+        model, features_of = self.loop.averaged.eval(), BackboneFeatures().to(self.loop.device)
+        found = [(features_of(images), model.encode(images, y).content, y) for images, y in self._images(rows)]
+        return fit_descriptor(*map(torch.cat, zip(*found, strict=True)))
+
+    def _images(self, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and labels of `rows`, a chunk at a time."""
         for chunk in rows.split(_CHUNK):
-            images = to_model_range(self.dataset.images.crops(chunk), device)
-            features.append(seen(images))
-            contents.append(model.encode(images, self.dataset.labels[chunk].to(device)).content)
-        return fit_descriptor(torch.cat(features), torch.cat(contents), self.dataset.labels[rows].to(device))
+            images = to_model_range(self.dataset.images.crops(chunk), self.loop.device)
+            yield images, self.dataset.labels[chunk].to(self.loop.device)
 
     @torch.no_grad()
     def _domain_codes(self, rows: Tensor, with_source: bool = False) -> Tensor:
-        model, device, found = self.loop.averaged.eval(), self.loop.device, []
-        for chunk in rows.split(_CHUNK):
-            images, labels = to_model_range(self.dataset.images.crops(chunk), device), self.dataset.labels[chunk]
-            found.append(model.encode(images, labels.to(device) if with_source else None).domain)
+        model = self.loop.averaged.eval()
+        found = [model.encode(images, y if with_source else None).domain for images, y in self._images(rows)]
         return torch.cat(found).float()
 
     def write_gallery(self, folder: RunFolder, observer: Observer, should_stop: Callable[[], bool]) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,12 @@ class TrainedModel(BaseTranslator):
         for name, tensor in sorted((self.model.state_dict() | beside).items()):
             digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+    @property
+    def code_sizes(self) -> tuple[int, int, int]:
+        """Numbers in a content code, a domain code and a descriptor, 0 of weights without one."""
+        content, domain = prod(self.model.content_code_shape), prod(self.model.kept_codes.shape[2:])
+        return content, domain, len(self.descriptor.bias) if self.descriptor is not None else 0
 
     def classifier(self, labels: str = DOMAINS) -> LatentClassifier:
         """The latent classifier called `labels`; the default one tells the model's domains.

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from i2i_cli.jobs.codes import features
-from i2i_cli.jobs.gallery import FlatCodes
+from i2i_cli.jobs.flat_codes import FlatCodes
 
 CPU = torch.device("cpu")
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
+from i2i_cli.engine.header import read_metadata
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.jobs.gallery import KEY, UNKNOWN, Gallery, GalleryFacts, open_gallery, save_gallery
 
@@ -35,6 +36,14 @@ def test_what_is_written_is_read_back_from_the_disk(tmp_path: Path) -> None:
     assert np.array_equal(found.domain, gallery().domain)
     assert [found.label(row) for row in range(3)] == ["a", "b", None]
     assert found.path(0) == Path("/photos/a/1.png") and found.rows_by_path[ODD] == 1
+
+
+def test_a_gallery_of_before_has_no_descriptors(tmp_path: Path) -> None:
+    save_gallery(tmp_path / "g.safetensors", gallery())
+    tensors = load_file(tmp_path / "g.safetensors")
+    del tensors["descriptor"]
+    save_file(tensors, tmp_path / "g.safetensors", read_metadata(tmp_path / "g.safetensors"))
+    assert open_gallery(tmp_path / "g.safetensors").code_sizes == (2, 1, 0)
 
 
 def test_identical_galleries_are_identical_files(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from i2i_cli.errors import ConfigError
-from i2i_cli.jobs.gallery import Gallery, open_gallery
+from i2i_cli.errors import ConfigError, WeightsError
+from i2i_cli.jobs.gallery import Gallery, open_gallery, save_gallery
 from i2i_cli.jobs.indexing import gallery_of, index_folder
+from i2i_cli.jobs.merging import merge
 from i2i_cli.jobs.retrieval import NeighbourSearch, default_gallery
 from i2i_cli.jobs.sources import STREAM, Source
 from i2i_cli.jobs.translation import Translator, load
@@ -85,6 +87,20 @@ def test_weights_without_a_descriptor_compare_content(translator: Translator, do
     assert NeighbourSearch(translator=older, gallery=gallery).by == "content"
     with pytest.raises(ConfigError, match="no descriptor"):
         NeighbourSearch(translator=older, gallery=gallery, by="descriptor")
+
+
+def test_a_gallery_that_has_lost_its_descriptors_is_refused_in_a_sentence(
+    translator: Translator, domains: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "g.safetensors"
+    index_folder(translator, domains, path)
+    whole = open_gallery(path)
+    save_gallery(path, replace(whole, descriptor=whole.descriptor[:, :0]))
+    for use in (lambda: gallery_of(translator, path), lambda: index_folder(translator, domains, path)):
+        with pytest.raises(WeightsError, match="made with other weights"):
+            use()
+    with pytest.raises(WeightsError, match="different weights"):
+        merge([whole, open_gallery(path)])
 
 
 def test_bad_queries_keep_their_place(gallery: Gallery, translator: Translator, domains: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from i2i_cli.jobs.codes import OF_THE_PAPER, evenly
 from i2i_cli.jobs.evaluation.figure import MEAN, Figure, Section
 from i2i_cli.jobs.evaluation.material import Material
 from i2i_cli.jobs.figures import translated_sheet
-from i2i_cli.jobs.gallery import FlatCodes
+from i2i_cli.jobs.flat_codes import FlatCodes
 from i2i_cli.jobs.pages import inline, inline_figure, render
 from i2i_cli.jobs.plotting.embedding import MIN_IMAGES, panels_of
 from i2i_cli.jobs.plotting.scatter import drawn

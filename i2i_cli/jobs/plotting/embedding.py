@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from i2i_cli.errors import ConfigError, DataError
 from i2i_cli.jobs.codes import OF_THE_PAPER, evenly, features
-from i2i_cli.jobs.gallery import FlatCodes, Gallery
+from i2i_cli.jobs.flat_codes import FlatCodes
+from i2i_cli.jobs.gallery import Gallery
 
 METHODS = ("tsne", "pca")
 MIN_IMAGES = 10
