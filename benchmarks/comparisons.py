@@ -26,7 +26,7 @@ DEVICE = torch.device("cpu")
 
 def encoded(dataset: Dataset, rows: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
     with torch.no_grad():
-        chunks = (to_model_range(dataset.images.crops(chunk), DEVICE) for chunk in rows.split(128))
+        chunks = (to_model_range(dataset.images.squares(chunk), DEVICE) for chunk in rows.split(128))
         return torch.cat([encode(images).float() for images in chunks])
 
 

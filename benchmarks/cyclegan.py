@@ -96,7 +96,7 @@ def trained(dataset: Dataset, a: int, b: int, num_images: int) -> tuple[CycleGAN
     for step in range(steps):
         for optimiser in optimisers:
             optimiser.param_groups[0]["lr"] = 2e-4 * min(1.0, 2 - 2 * step / steps)  # the second half decays to 0
-        images = to_model_range(dataset.images.crops(rows[sampler.indices(step)]), torch.device("cpu"))
+        images = to_model_range(dataset.images.squares(rows[sampler.indices(step)]), torch.device("cpu"))
         real_a, real_b = augmented(images, settings, Draws(generator_for(0, step, "cyclegan"))).chunk(2)
         loss, b_made, a_made = gan.generator_loss(real_a, real_b)
         for optimiser, total in ((optimisers[0], loss), (optimisers[1], None)):

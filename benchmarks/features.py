@@ -2,7 +2,7 @@
 
     python benchmarks/features.py OUT MINUTES SET... [--attributes CSV]
 
-Each SET is a folder of domains, as `i2i train` takes it. The network learns, of random crops, half
+Each SET is a folder of domains, as `i2i train` takes it. The network learns, of images, half
 of them damaged: the domain; the kind (what file names begin with, where a set has few of those);
 the attributes of the CSV (columns of 0 and 1 by file name); the damage and its strength. The heads
 are thrown away. Prints what it gets right on held-out images.
@@ -71,10 +71,10 @@ class Labelled:
         weights = (1.0 / labels.bincount(minlength=len(self.domains)).clamp_min(1).float())[labels]
         while True:
             chosen = [split[i] for i in torch.multinomial(weights, BATCH, True, generator=generator).tolist()]
-            crops = torch.cat([self.sets[place].images.crops(torch.tensor([row])) for place, row, *_ in chosen])
+            squares = torch.cat([self.sets[place].images.squares(torch.tensor([row])) for place, row, *_ in chosen])
             unknown = [NONE] * self.num_attributes
             yield (
-                to_model_range(crops, CPU),
+                to_model_range(squares, CPU),
                 torch.tensor([entry[2] for entry in chosen]),
                 torch.tensor([entry[3] for entry in chosen]),
                 torch.tensor([entry[4] or unknown for entry in chosen], dtype=torch.float32),

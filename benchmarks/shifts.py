@@ -62,9 +62,9 @@ def main() -> None:
     labels = np.array([classifier.classes.index(dataset.domains[label]) for label in dataset.labels[dataset.test]])
     print("| held-out images | accuracy | balanced | AUC |\n|---|---|---|---|")
     for name, shift in SHIFTS.items():
-        crops = (dataset.images.crops(rows) for rows in dataset.test.split(128))
+        squares = (dataset.images.squares(rows) for rows in dataset.test.split(128))
         with torch.no_grad():
-            images = (shift(to_model_range(chunk, translator.device)) for chunk in crops)
+            images = (shift(to_model_range(chunk, translator.device)) for chunk in squares)
             codes = torch.cat([translator.model.encode(chunk).domain.flatten(1) for chunk in images]).numpy()
         found = score(classifier, codes, labels)
         print(f"| {name} | {found.accuracy:.3f} | {found.balanced_accuracy:.3f} | {found.auc:.3f} |", flush=True)

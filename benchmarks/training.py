@@ -111,7 +111,7 @@ class Textbook:
     def read(self) -> Batch:
         if "packed cache" in self.means:
             rows = self.data.train[self.sampler.indices(self.step) % len(self.data.train)]
-            images, y = to_model_range(self.data.images.crops(rows), self.device), self.data.labels[rows]
+            images, y = to_model_range(self.data.images.squares(rows), self.device), self.data.labels[rows]
             images = images.contiguous()
         else:
             images, y = (tensor.to(self.device) for tensor in next(self.batches))
@@ -167,7 +167,7 @@ class Ours:
 
     def read(self) -> Batch:
         rows = self.data.train[self.sampler.indices(self.loop.step)]
-        images = to_model_range(self.data.images.crops(rows), self.loop.device)
+        images = to_model_range(self.data.images.squares(rows), self.loop.device)
         return Batch(images, self.data.labels[rows].to(self.loop.device))
 
     def play(self) -> None:

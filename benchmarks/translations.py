@@ -70,7 +70,7 @@ def kernel_distance(first: Tensor, second: Tensor) -> float:
 
 
 def images_of(dataset: Dataset, rows: Tensor) -> Tensor:
-    return to_model_range(dataset.images.crops(rows), CPU)
+    return to_model_range(dataset.images.squares(rows), CPU)
 
 
 def fresh_judge(dataset: Dataset) -> Judge:

@@ -25,7 +25,7 @@ LIMIT = 150
 
 
 def images_of(dataset: Dataset, split: Tensor, label: int, limit: int) -> Tensor:
-    return to_model_range(dataset.images.crops(dataset.rows(split, label, limit)), torch.device("cpu"))
+    return to_model_range(dataset.images.squares(dataset.rows(split, label, limit)), torch.device("cpu"))
 
 
 @torch.no_grad()

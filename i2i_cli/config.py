@@ -85,10 +85,10 @@ def updated(config: Config, tables: Mapping[str, Any], prefix: str = "") -> Conf
     return replace(config, **changes)  # type: ignore[type-var]  # Config is always a dataclass
 
 
-def to_toml(config: Any, comment: str = "") -> str:
-    """The whole config as TOML text, tables after plain values, `None` left out."""
+def to_toml(config: Any, comment: str = "", facts: Mapping[str, Any] | None = None) -> str:
+    """The whole config as TOML text, `facts` on top, tables after plain values, `None` left out."""
     lines = [f"# {line}" for line in comment.splitlines()]
-    _write_table(asdict(config), "", lines)
+    _write_table({**(facts or {}), **asdict(config)}, "", lines)
     return "\n".join(lines) + "\n"
 
 
@@ -121,6 +121,9 @@ def _checked(key: str, value: Any, hint: Any) -> Any:
         value = tuple(value)
     if not isinstance(value, tuple(kind for kind in wanted if isinstance(kind, type))):
         raise ConfigError(f"{key} = {repr(value)[:80]} has the wrong type", f"it takes {_type_names(wanted)}")
+    if isinstance(value, tuple):
+        element = get_args(hint)[0]
+        return tuple(_checked(f"{key}[{place}]", item, element) for place, item in enumerate(value))
     return value
 
 

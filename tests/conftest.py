@@ -43,31 +43,34 @@ def _few_threads() -> Iterator[None]:
     yield
 
 
-def draw_image(shape: str, colour: tuple[int, int, int], place: int, size: tuple[int, int] = (40, 36)) -> Image.Image:
+def draw_image(
+    shape: str, colour: tuple[int, int, int], place: int, size: tuple[int, int] = (40, 36), shift: int = 0
+) -> Image.Image:
     """A square or a disc somewhere on a light ground: the shape is the domain, the place the content."""
     image = Image.new("RGB", size, (235, 235, 225))
-    x, y = 6 + 3 * (place % 4), 5 + 3 * (place // 4 % 4)
+    x, y = 6 + 3 * (place % 4) + shift, 5 + 3 * (place // 4 % 4) + shift
     draw = ImageDraw.Draw(image)
     (draw.rectangle if shape == "square" else draw.ellipse)((x, y, x + 14, y + 14), fill=colour)
     return image
 
 
-def draw_domains(root: Path, count: int = 16) -> Path:
-    """`root/{disc,square}/NN.png`, the same names in both."""
+def draw_domains(root: Path, count: int = 16, shift: int = 0) -> Path:
+    """`root/{disc,square}/NN.png`, the same names in both; another `shift` makes other images of all of them."""
     for domain, colour in {"disc": (200, 40, 40), "square": (30, 60, 190)}.items():
         (root / domain).mkdir(parents=True)
         for place in range(count):
-            draw_image(domain, colour, place).save(root / domain / f"{place:02d}.png")
+            draw_image(domain, colour, place, shift=shift).save(root / domain / f"{place:02d}.png")
     return root
 
 
-def draw_factor_domains(root: Path, count: int = 16) -> Path:
+def draw_factor_domains(root: Path, count: int = 16, shift: int = 0) -> Path:
     """`root/{grey,red}_{disc,square}/NN.png`: two things in two colours, the same names in all."""
     for shape in ("disc", "square"):
         for name, colour in {"grey": (90, 90, 90), "red": (200, 40, 40)}.items():
             (root / f"{name}_{shape}").mkdir(parents=True)
             for place in range(count):
-                draw_image(shape, colour, place).save(root / f"{name}_{shape}" / f"{place:02d}.png")
+                image = draw_image(shape, colour, place, shift=shift)
+                image.save(root / f"{name}_{shape}" / f"{place:02d}.png")
     return root
 
 

@@ -38,6 +38,9 @@ def test_updated_lays_nested_tables_over_the_defaults() -> None:
         ({"on": 1}, "on = 1", "true or false"),
         ({"inner": 3}, "'inner'", ""),
         ({"inner": {"layers": "a"}}, "inner.layers = 'a'", "a list"),
+        ({"inner": {"layers": ["a", 2]}}, "inner.layers[1] = 2", "text"),
+        ({"inner": {"layers": [True]}}, "inner.layers[0] = True", "text"),
+        ({"inner": {"layers": [["a"]]}}, "inner.layers[0] = ('a',)", "text"),
     ],
 )
 def test_updated_names_what_is_wrong_and_what_is_near(tables: dict, said: str, hint: str) -> None:

@@ -69,7 +69,7 @@ def fit_classifier(
     check_pattern(group)
     target = check_target(translator, name, out, overwrite=force)
     with progress("encoding") as report:
-        gallery, failures = gallery_of(translator, data, report)
+        gallery, failures = gallery_of(translator, data, report, say)
     for failure in failures:
         print_error(failure.error)
     fitted = fit_on_gallery(gallery, name, group)
@@ -78,6 +78,8 @@ def fit_classifier(
         print_result({"classifier": name, "weights": str(target)} | fitted.facts(), "", True)
     else:
         _print_figures(fitted)
+    for doubt in fitted.doubts():
+        say(f"warning: {doubt}")
     say(f"stored as {name!r} in {target}; use it: i2i classify IMAGE -w {target} --labels {name}")
     summarise(len(failures), len(gallery) + len(failures))
 

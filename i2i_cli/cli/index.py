@@ -75,7 +75,9 @@ def index(
 
         options["encode"] = encode_on_ray
     with stop_on_signal() as signal, progress("encoding") as report:
-        result = index_folder(translator, paths[0], out, **options, report=report, should_stop=signal.received)
+        result = index_folder(
+            translator, paths[0], out, **options, report=report, should_stop=signal.received, note=say
+        )
     for failure in result.failures:
         print_error(failure.error)
     say(f"{result.encoded} encoded, {result.kept} unchanged, {result.removed} gone, {len(result.failures)} unreadable")

@@ -109,15 +109,23 @@ def neighbours(
         translator=translator, gallery=opened, by=by, inside=inside, query_domain=own,
         approximate=approximate,
     )  # fmt: skip
-    shown, num_failed = [], num_spoilt
+    shown, num_failed, gone = [], 0, list[Path]()
     for answer in search.run(sources, count, read_stdin):
         num_failed += not _report(answer, as_json)
+        gone += [near.path for near in answer.neighbours if not near.path.exists()]
         if sheet is not None and answer.error is None:
             shown.append(answer)
     if sheet is not None and shown:
         save_neighbours_sheet(sheet, shown, translator.image_size)
         say(f"sheet: {sheet}")
-    summarise(num_failed, len(sources) + num_spoilt)
+    if gone:
+        say(
+            f"warning: {len(set(gone))} of the images found are gone, {shown_path(gone[0])} among them: "
+            "if they have moved, index them anew (i2i index FOLDER -o FILE)"
+        )
+    if num_spoilt:
+        say(f"{num_spoilt} of {num_spoilt + len(opened)} images of the gallery could not be read")
+    summarise(num_failed, len(sources), failed=bool(num_spoilt))
 
 
 def _open_gallery(chosen: Path | None, translator: "Translator", sources: "Sequence[Source]") -> "tuple[Gallery, int]":
@@ -128,7 +136,7 @@ def _open_gallery(chosen: Path | None, translator: "Translator", sources: "Seque
 
     path = chosen or default_gallery(translator, sources)
     with progress("encoding") as report:
-        gallery, failures = gallery_of(translator, path, report)
+        gallery, failures = gallery_of(translator, path, report, say)
     for failure in failures:
         print_error(failure.error)
     say(f"gallery: {shown_path(path)} ({len(gallery)} images)")

@@ -119,7 +119,7 @@ def sources_of(
     if far is not None:
         raise ConfigError(f"{far} is an address", "add --engine ray to `i2i translate`, or copy it here first")
     find = remote.find_sources if anywhere else sources.find_sources
-    return find(paths, recursive, None if crop is None else parse_crop(crop))
+    return find(paths, recursive, None if crop is None else parse_crop(crop), say)
 
 
 RUNTIMES = ("torch", "onnx")

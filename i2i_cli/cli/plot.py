@@ -7,7 +7,7 @@ import typer
 
 from i2i_cli.cli.app import app
 from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, SeedOpt, WeightsOpt, open_translator
-from i2i_cli.cli.report import print_error, print_result
+from i2i_cli.cli.report import print_error, print_result, say
 
 if TYPE_CHECKING:
     from i2i_cli.jobs.sources import Failure
@@ -65,7 +65,7 @@ def plot(
         gallery = open_gallery(data)
     else:
         with progress("encoding") as report:
-            gallery, failures = gallery_of(open_translator(weights, device), data, report)
+            gallery, failures = gallery_of(open_translator(weights, device), data, report, say)
     for failure in failures:
         print_error(failure.error)
     embedding = embed(gallery, method, limit=limit, seed=seed)

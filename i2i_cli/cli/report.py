@@ -75,15 +75,18 @@ def shown_path(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def summarise(num_failed: int, num_images: int) -> None:
+def summarise(num_failed: int, num_images: int, failed: bool = False) -> None:
     """End the command with exit code 1 if any image failed, and say how many of them did.
 
+    Args:
+        failed: something else failed, which was told already.
+
     Raises:
-        typer.Exit: some failed.
+        typer.Exit: something failed.
     """
-    if num_failed:
-        if num_images > 1:
-            say(f"{num_failed} of {num_images} images failed")
+    if num_failed and num_images > 1:
+        say(f"{num_failed} of {num_images} images failed")
+    if num_failed or failed:
         raise typer.Exit(1)
 
 

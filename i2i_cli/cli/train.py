@@ -103,7 +103,10 @@ def train(
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Stop at this step.", show_default="20000")] = None,
     minutes: Annotated[
-        float | None, typer.Option("--minutes", help="Stop after this long instead.", show_default=False)
+        float | None,
+        typer.Option(
+            "--minutes", help="Train for this long instead; scoring and fitting come after.", show_default=False
+        ),
     ] = None,
     image_size: Annotated[
         int | None, typer.Option("--image-size", help="32, 64, 128 or 256 pixels.", show_default="64")

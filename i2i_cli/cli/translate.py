@@ -30,9 +30,10 @@ from i2i_cli.cli.report import print_error, print_result, read_stdin, say, summa
 from i2i_cli.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
-    from i2i_cli.jobs.file_translation import FileTranslation, Outcome, Task
+    from i2i_cli.jobs.file_translation import FileTranslation, Outcome
+    from i2i_cli.jobs.outputs import Task
 
 EXAMPLES = """Examples:
 
@@ -104,7 +105,7 @@ def translate(
     _check(to, like, samples, size)
     _check_runner(engine, runtime, device)
     # Late: torch, which neither help nor completion needs.
-    from i2i_cli.jobs.file_translation import FileTranslation, Task
+    from i2i_cli.jobs.file_translation import FileTranslation
     from i2i_cli.jobs.outputs import plan_outputs
     from i2i_cli.jobs.shards import parse_shard
     from i2i_cli.jobs.sources import STREAM
@@ -119,8 +120,8 @@ def translate(
         targets = [target for domain in to or [] for target in translator.samples(domain, samples, seed)]
     else:
         targets = [translator.target(domain) for domain in to or []]
-    planned = part.of(plan_outputs(sources, [target.label for target in targets], out))
-    if as_json and any(path == STREAM for _, paths in planned for path in paths):
+    tasks = part.of(plan_outputs(sources, [target.label for target in targets], out))
+    if as_json and any(path == STREAM for task in tasks for path in task.outputs):
         raise ConfigError("stdout cannot carry an image and --json", "give -o FILE, or leave --json out")
     job = FileTranslation(
         translator=translator,
@@ -132,13 +133,12 @@ def translate(
         skip_existing=skip_existing,
         read_stdin=read_stdin,
     )
-    tasks = [Task(source, paths) for source, paths in planned]
     with closing(_run(job, tasks, engine)) as outcomes:  # a signal waits for what is being written
         num_failed = sum(not _report(outcome, as_json) for outcome in outcomes)
     summarise(num_failed, len(tasks))
 
 
-def _run(job: "FileTranslation", tasks: "list[Task]", engine: str) -> "Generator[Outcome, None, None]":
+def _run(job: "FileTranslation", tasks: "Sequence[Task]", engine: str) -> "Generator[Outcome, None, None]":
     if engine == "local":
         return job.run(tasks)
     # Late: Ray.

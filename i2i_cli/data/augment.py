@@ -1,4 +1,4 @@
-"""From packed uint8 crops to what a model is trained on: range, layout and augmentation, on the device."""
+"""From packed uint8 squares to what a model is trained on: range, layout and augmentation, on the device."""
 
 from dataclasses import dataclass
 
@@ -47,9 +47,9 @@ class DataConfig:
                 raise ConfigError(f"data.{name} = {getattr(self, name):g}", f"use 0 to {limit:g}")
 
 
-def to_model_range(crops: Tensor, device: torch.device) -> Tensor:
+def to_model_range(squares: Tensor, device: torch.device) -> Tensor:
     """uint8 (B, S, S, 3) to float (B, 3, S, S) in [-1, 1] on `device`, channels last in memory."""
-    return from_levels(crops.to(device, non_blocking=True))
+    return from_levels(squares.to(device, non_blocking=True))
 
 
 def to_bytes(images: Tensor) -> Tensor:

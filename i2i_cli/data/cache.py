@@ -1,92 +1,99 @@
 """Images decoded once, kept packed: one uint8 file a data set and size, memory-mapped.
 
-Layout: the pixels of all images, HWC RGB, one after another; then a JSON footer {fingerprint,
-shapes, bad}; then the footer's length as 8 little-endian bytes.
+Layout: the squares of all images (see `data/geometry.py`), HWC RGB, one after another; then a JSON
+footer {fingerprint, indices, digests, bad}; then the footer's length as 8 little-endian bytes.
 """
 
+import atexit
 import hashlib
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from platformdirs import user_cache_path
 from torch import Tensor
 
 from i2i_cli.data.domains import Item
+from i2i_cli.data.folders import Note
+from i2i_cli.data.geometry import fit
 from i2i_cli.data.images import read_image
 from i2i_cli.errors import DataError
 from i2i_cli.files import written_whole
 
-LAYOUT = 1
-MAX_ASPECT = 2
-"""Longer side over shorter that is kept; what a random crop cannot see is cut off."""
+LAYOUT = 2
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class PackedImages:
-    """Decoded images. `pixels` is one flat uint8 array; image i is (heights[i], widths[i], 3).
+    """Decoded images.
 
     Args:
+        pixels: (n, S, S, 3) uint8.
         indices: for each row, its place in the list of items that was packed.
+        digests: for each row, a hash of its pixels.
         bad: one sentence for each image that could not be read and is left out.
     """
 
     pixels: NDArray[np.uint8]
-    shapes: NDArray[np.int64]
     indices: NDArray[np.int64]
+    digests: tuple[str, ...]
     bad: tuple[str, ...]
-    image_size: int
 
     def __len__(self) -> int:
-        return len(self.shapes)
+        return len(self.indices)
 
-    def crops(self, rows: Tensor, places: Tensor | None = None) -> Tensor:
-        """Square crops (B, S, S, 3) uint8 of the images in `rows`.
-
-        Args:
-            places: (B,) in [0, 1]: where the crop lies along the longer side; None is the centre.
-        """
-        size = self.image_size
-        batch = np.empty((len(rows), size, size, 3), np.uint8)
-        for i, row in enumerate(rows.tolist()):
-            height, width = self.shapes[row]
-            image = self.pixels[self._starts[row] : self._starts[row + 1]].reshape(height, width, 3)
-            place = 0.5 if places is None else float(places[i])
-            top, left = round(place * (height - size)), round(place * (width - size))
-            batch[i] = image[top : top + size, left : left + size]
-        return torch.from_numpy(batch)
-
-    @cached_property
-    def _starts(self) -> NDArray[np.int64]:
-        return np.concatenate([[0], np.cumsum(self.shapes.prod(1) * 3)])
+    def squares(self, rows: Tensor) -> Tensor:
+        """The images in `rows`: (B, S, S, 3) uint8."""
+        return torch.from_numpy(np.asarray(self.pixels)[rows.numpy()])
 
 
 def cache_folder() -> Path:
-    """Where packed images and sample sets are kept: `I2I_CACHE`, or the user's cache folder."""
-    return Path(os.environ.get("I2I_CACHE") or user_cache_path("i2i"))
+    """Where packed images and sample sets are kept: `I2I_CACHE`, or the user's cache folder.
+
+    Where the user has no home it is a folder that goes with this process.
+    """
+    named = os.environ.get("I2I_CACHE")
+    try:
+        return Path(named) if named else user_cache_path("i2i")
+    except RuntimeError:  # no HOME, and a user id that no account has
+        return _of_this_process()
 
 
-def fit_shorter_side(image: Image.Image, size: int) -> Image.Image:
-    """Scale to a shorter side of `size`, and cut the longer one to twice that, in the centre."""
-    scale = size / min(image.size)
-    width, height = (max(size, round(side * scale)) for side in image.size)
-    cut_x, cut_y = (max(0.0, (side - MAX_ASPECT * size) / 2) for side in (width, height))
-    box = (cut_x / scale, cut_y / scale, image.width - cut_x / scale, image.height - cut_y / scale)
-    target = (min(width, MAX_ASPECT * size), min(height, MAX_ASPECT * size))
-    if image.size == target:
-        return image
-    return image.resize(target, Image.Resampling.LANCZOS, box=box)
+def usable_cache(note: Note) -> Path:
+    """The same, or a folder that goes with this process where it cannot be written; `note` is told so."""
+    folder = cache_folder()
+    if folder != _of_this_process() and _can_be_written(folder):
+        return folder
+    what = "there is no home folder" if folder == _of_this_process() else f"{folder} cannot be written"
+    note(f"{what}: nothing is kept for the next time (I2I_CACHE=FOLDER says where it can be)")
+    return _of_this_process()
+
+
+@cache
+def _of_this_process() -> Path:
+    folder = tempfile.mkdtemp(prefix="i2i-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def _can_be_written(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
 
 
 def packed(items: Sequence[Item], root: Path, image_size: int, report: Progress | None = None) -> PackedImages:
@@ -124,33 +131,45 @@ def _fingerprint(items: Sequence[Item], root: Path) -> str:
     return digest.hexdigest()
 
 
-def _decoded(items: Sequence[Item], image_size: int, report: Progress | None) -> Iterator[NDArray[np.uint8] | str]:
-    """Each item's pixels, or the sentence that says why it has none; in order."""
+class _Decoded(NamedTuple):
+    """An image of the list: its place in it, its square, and a hash of that."""
 
-    def decode(item: Item) -> NDArray[np.uint8] | str:
+    place: int
+    square: NDArray[np.uint8]
+    digest: str
+
+
+def _decoded(items: Sequence[Item], image_size: int, report: Progress | None, bad: list[str]) -> Iterator[_Decoded]:
+    """The images of `items`, in order; what cannot be read is told in `bad`."""
+
+    def decode(place: int) -> _Decoded | str:
         try:
-            return np.asarray(fit_shorter_side(read_image(item.path, 2 * image_size).rgb, image_size))
+            square, _ = fit(read_image(items[place].path, 2 * image_size), image_size)
         except DataError as error:
             return error.message
+        return _Decoded(place, square, hashlib.blake2b(square.tobytes(), digest_size=8).hexdigest())
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         chunk = 256  # bounds what is decoded but not yet written
         for start in range(0, len(items), chunk):
-            yield from pool.map(decode, items[start : start + chunk])
+            stop = min(start + chunk, len(items))
+            for found in pool.map(decode, range(start, stop)):
+                if isinstance(found, str):
+                    bad.append(found)
+                else:
+                    yield found
             if report is not None:
-                report(min(start + chunk, len(items)), len(items))
+                report(stop, len(items))
 
 
 def _write(file: BinaryIO, items: Sequence[Item], image_size: int, fingerprint: str, report: Progress | None) -> None:
-    shapes, indices, bad = [], [], []
-    for index, pixels in enumerate(_decoded(items, image_size, report)):
-        if isinstance(pixels, str):
-            bad.append(pixels)
-        else:
-            file.write(pixels.tobytes())
-            shapes.append(pixels.shape[:2])
-            indices.append(index)
-    footer = json.dumps({"fingerprint": fingerprint, "shapes": shapes, "indices": indices, "bad": bad}).encode()
+    indices, digests, bad = list[int](), list[str](), list[str]()
+    for found in _decoded(items, image_size, report, bad):
+        file.write(found.square.tobytes())
+        indices.append(found.place)
+        digests.append(found.digest)
+    facts = {"fingerprint": fingerprint, "indices": indices, "digests": digests, "bad": bad}
+    footer = json.dumps(facts).encode()
     file.write(footer + len(footer).to_bytes(8, "little"))
 
 
@@ -164,30 +183,26 @@ def _open(path: Path, fingerprint: str, image_size: int) -> PackedImages | None:
             footer = json.loads(file.read(length))
         if footer["fingerprint"] != fingerprint:
             return None
-        return _from_footer(
-            np.memmap(path, np.uint8, "r", shape=(end,)) if end else np.empty(0, np.uint8), footer, image_size
-        )
-    except (OSError, ValueError, KeyError):
+        indices, digests, bad = footer["indices"], footer["digests"], footer["bad"]
+        shape = (len(indices), image_size, image_size, 3)
+        if len(digests) != len(indices) or end != int(np.prod(shape)):
+            return None
+        pixels = np.memmap(path, np.uint8, "r", shape=shape) if end else np.empty(shape, np.uint8)
+    except (OSError, ValueError, KeyError, TypeError):
         return None
+    return _images(pixels, indices, digests, bad)
 
 
 def _in_memory(items: Sequence[Item], image_size: int, report: Progress | None) -> PackedImages:
-    found = list(_decoded(items, image_size, report))
-    images = [(index, pixels) for index, pixels in enumerate(found) if not isinstance(pixels, str)]
-    footer = {
-        "shapes": [pixels.shape[:2] for _, pixels in images],
-        "indices": [index for index, _ in images],
-        "bad": [sentence for sentence in found if isinstance(sentence, str)],
-    }
-    flat = [pixels.reshape(-1) for _, pixels in images] or [np.empty(0, np.uint8)]
-    return _from_footer(np.concatenate(flat), footer, image_size)
+    bad = list[str]()
+    found = list(_decoded(items, image_size, report, bad))
+    pixels = (
+        np.stack([image.square for image in found]) if found else np.empty((0, image_size, image_size, 3), np.uint8)
+    )
+    return _images(pixels, [image.place for image in found], [image.digest for image in found], bad)
 
 
-def _from_footer(pixels: NDArray[np.uint8], footer: dict, image_size: int) -> PackedImages:
-    shapes = np.array(footer["shapes"], np.int64).reshape(-1, 2)
-    if not len(shapes):
-        raise DataError("not one image could be read", footer["bad"][0] if footer["bad"] else "")
-    if int(shapes.prod(1).sum()) * 3 != pixels.size:
-        raise ValueError("the packed file is damaged")
-    indices = np.array(footer["indices"], np.int64)
-    return PackedImages(pixels, shapes, indices, tuple(footer["bad"]), image_size)
+def _images(pixels: NDArray[np.uint8], indices: list[int], digests: list[str], bad: list[str]) -> PackedImages:
+    if not indices:
+        raise DataError("not one image could be read", bad[0] if bad else "")
+    return PackedImages(pixels, np.array(indices, np.int64), tuple(digests), tuple(bad))

@@ -24,6 +24,7 @@ class Dataset:
         items: the file behind each row of `images`.
         labels: (n,) domain label of each row.
         train, test: rows of the two splits.
+        is_split: whether folders (`train/`, `test/`) say which images are held out, rather than their names.
     """
 
     root: Path
@@ -33,14 +34,20 @@ class Dataset:
     labels: Tensor
     train: Tensor
     test: Tensor
-    warnings: tuple[str, ...]
+    is_split: bool
 
     def fingerprint(self) -> dict[str, Any]:
-        """What makes two data sets the same for training: domain names, and a hash of keys and labels."""
-        digest = hashlib.sha256()
+        """What makes two data sets the same for training: domain names, and hashes of keys and labels and of pixels."""
+        names, pixels = hashlib.sha256(), hashlib.sha256()
         for row in self.train.tolist():
-            digest.update(f"{self.items[row].label} {self.items[row].key}\n".encode("utf-8", "surrogateescape"))
-        return {"domains": list(self.domains), "sha256": digest.hexdigest()}
+            names.update(f"{self.items[row].label} {self.items[row].key}\n".encode("utf-8", "surrogateescape"))
+            pixels.update(self.images.digests[row].encode())
+        return {"domains": list(self.domains), "sha256": names.hexdigest(), "pixels": pixels.hexdigest()}
+
+    def sample(self, count: int) -> list[str]:
+        """Hashes of up to `count` training images, evenly spread: enough to know the data set again by."""
+        rows = self.train[torch.arange(min(count, len(self.train))) * len(self.train) // min(count, len(self.train))]
+        return [self.images.digests[row] for row in rows.tolist()]
 
     def rows(self, split: Tensor, label: int, limit: int) -> Tensor:
         """Up to `limit` rows of one domain in `split`, evenly spread over it."""
@@ -82,5 +89,5 @@ def decoded(found: DomainFolder, image_size: int, report: Progress | None = None
         labels=labels,
         train=torch.nonzero(is_train).flatten(),
         test=torch.nonzero(~is_train).flatten(),
-        warnings=found.warnings,
+        is_split=found.is_split,
     )

@@ -1,12 +1,12 @@
 """A folder of images a domain: finding, pairing and splitting them. No torch."""
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from i2i_cli.data.folders import SYSTEM_FOLDERS, Walk, identity_of, passed_over, walk
 from i2i_cli.data.images import SUFFIXES
 from i2i_cli.errors import DataError
 
@@ -32,32 +32,26 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class DomainFolder:
-    """The images of a data set: domain names in order of their labels, and the two splits."""
+    """The images of a data set: domain names in order of their labels, and the two splits.
+
+    Args:
+        is_split: whether `train/` says which images are trained on, rather than a hash of their names.
+        passed_over: one sentence on what lies in the folders and is no image, or "".
+    """
 
     root: Path
     domains: tuple[str, ...]
     train: tuple[Item, ...]
     test: tuple[Item, ...]
+    is_split: bool = False
     warnings: tuple[str, ...] = ()
+    passed_over: str = ""
 
 
 def is_held_out(key: str, share: float = TEST_SHARE) -> bool:
     """Whether the images of a pair key belong to the test split: a hash decides, not the order."""
     digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") < share * 2**64
-
-
-def find_images(folder: Path) -> list[Path]:
-    """Image files below `folder`, sorted; hidden files and folders are passed over."""
-    found = []
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(parent, name) for name in names if _looks_like_image(name)]
-    return sorted(found)
-
-
-def _looks_like_image(name: str) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
 
 
 Choose = Callable[[tuple[str, ...]], tuple[str, ...]]
@@ -76,17 +70,25 @@ def scan(root: Path, choose: Choose = lambda found: found) -> DomainFolder:
         raise DataError(f"{root}: no such folder", "give the folder that holds one folder of images a domain")
     train_root = _first_folder(root, (TRAIN,))
     test_root = _first_folder(root, TESTS) if train_root else None
-    domains = choose(_domain_names(train_root or root))
-    items = [item for label, domain in enumerate(domains) for item in _items((train_root or root) / domain, label)]
+    found, system = _domain_names(train_root or root)
+    domains, walks = choose(found), [Walk(system=system)]
+    items = _items(train_root or root, domains, walks)
     if test_root is not None:
-        train = items
-        test = [item for label, domain in enumerate(domains) for item in _items(test_root / domain, label)]
+        train, test = items, _items(test_root, domains, walks)
     else:
         held_out = _held_out_part(items)
         train = [item for item in items if item.key not in held_out]
         test = [item for item in items if item.key in held_out]
+    told = passed_over(walks)
+    warnings = _warnings(domains, train, test, told)
     return DomainFolder(
-        root=root, domains=domains, train=tuple(train), test=tuple(test), warnings=_warnings(domains, train, test)
+        root=root,
+        domains=domains,
+        train=tuple(train),
+        test=tuple(test),
+        is_split=train_root is not None,
+        warnings=warnings,
+        passed_over=told,
     )
 
 
@@ -94,25 +96,34 @@ def _first_folder(root: Path, names: tuple[str, ...]) -> Path | None:
     return next((root / name for name in names if (root / name).is_dir()), None)
 
 
-def _domain_names(root: Path) -> tuple[str, ...]:
+def _domain_names(root: Path) -> tuple[tuple[str, ...], list[Path]]:
+    """The folders in `root`, sorted, less those that systems leave, which come second, and links to folders above."""
     try:
-        folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     except OSError as error:
         raise DataError(f"cannot list {root}: {error.strerror}") from error
-    if len(folders) < 2:
-        found = f"only the folder {folders[0]!r}" if folders else "no folders"
+    above = {identity_of(folder) for folder in (root.resolve(), *root.resolve().parents)}
+    names = tuple(
+        folder.name for folder in folders if folder.name not in SYSTEM_FOLDERS and identity_of(folder) not in above
+    )
+    if len(names) < 2:
+        found = f"only the folder {names[0]!r}" if names else "no folders"
         raise DataError(
             f"{root} has {found}; translating takes at least two domains",
             "put each domain's images in a folder of its own: DATA/anime/*.png, DATA/human/*.png",
         )
-    return tuple(folders)
+    return names, [folder for folder in folders if folder.name in SYSTEM_FOLDERS]
 
 
-def _items(folder: Path, label: int) -> list[Item]:
-    return [
-        Item(path=path, label=label, key=path.relative_to(folder).with_suffix("").as_posix())
-        for path in find_images(folder)
-    ]
+def _items(root: Path, domains: tuple[str, ...], walks: list[Walk]) -> list[Item]:
+    """The images of all domains below `root`; what was found in each of their folders is added to `walks`."""
+    items = []
+    for label, domain in enumerate(domains):
+        walks.append(walk(root / domain))
+        for path in walks[-1].images:
+            key = path.relative_to(root / domain).with_suffix("").as_posix()
+            items.append(Item(path=path, label=label, key=key))
+    return items
 
 
 def _held_out_part(items: list[Item]) -> set[str]:
@@ -127,20 +138,19 @@ def _held_out_part(items: list[Item]) -> set[str]:
     return held_out
 
 
-def _warnings(domains: tuple[str, ...], train: list[Item], test: list[Item]) -> tuple[str, ...]:
+def _warnings(domains: tuple[str, ...], train: list[Item], test: list[Item], told: str) -> tuple[str, ...]:
     counts = Counter(item.label for item in train)
     for label, domain in enumerate(domains):
         if not counts[label]:
-            raise DataError(
-                f"the domain {domain!r} has no training images", f"known endings: {', '.join(sorted(SUFFIXES))}"
-            )
+            known = f"known endings: {', '.join(sorted(SUFFIXES))}"
+            raise DataError(f"the domain {domain!r} has no training images", f"{known}; {told}" if told else known)
     found = []
     small, large = min(counts.values()), max(counts.values())
     if large > 10 * small:
         rare = domains[min(counts, key=lambda label: counts[label])]
         found.append(f"domain {rare!r} has {small} images, the largest {large}: its results will be the poorest")
     if small < 100:
-        found.append(f"the smallest domain has {small} images; 1,000 or more work well")
+        found.append(f"the smallest domain has {small} image{'s' * (small > 1)}; 1,000 or more work well")
     tested = {item.label for item in test}
     found += [f"no held-out images for {domain!r}" for label, domain in enumerate(domains) if label not in tested]
     return tuple(found)

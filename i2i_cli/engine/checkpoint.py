@@ -1,6 +1,7 @@
 """Tensors to safetensors files and back. Whole or not at all, and never a pickle."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -31,16 +32,30 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
 
 
 def load_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
-    """All tensors of the safetensors file at `path`.
+    """All tensors of the safetensors file at `path`, by the names that they have today.
 
     Raises:
         WeightsError: it cannot be read or is damaged.
     """
     try:
         with safe_open(path, framework="pt", device=device) as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+            return {now: file.get_tensor(name) for name, now in _names_today(file.keys()).items()}
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"cannot read the weights {path}: {error}") from error
+
+
+_LAYER = re.compile(r"(.*decoder)\.layers\.(\d+)\.(.+)")
+"""A tensor of SRAE's decoder as files of format 1 may call it: one list of layers, of which the last makes the image."""
+
+
+def _names_today(names: Iterable[str]) -> dict[str, str]:
+    """The name of each tensor in a file -> its name now."""
+    found = {name: _LAYER.fullmatch(name) for name in names}
+    last = max((int(layer[2]) for layer in found.values() if layer), default=0)
+    places = {
+        name: "image" if int(layer[2]) == last else f"blocks.{layer[2]}" for name, layer in found.items() if layer
+    }
+    return {name: f"{layer[1]}.{places[name]}.{layer[3]}" if layer else name for name, layer in found.items()}
 
 
 def networks_among(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -56,8 +71,9 @@ def check_shapes(module: nn.Module, path: Path) -> None:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if not name.startswith(FITTED)]  # noqa: SIM118  # not a dict
-            found = {name: (file.get_slice(name).get_shape(), file.get_slice(name).get_dtype()) for name in names}
+            names = {name: now for name, now in _names_today(file.keys()).items() if not name.startswith(FITTED)}
+            slices = {now: file.get_slice(name) for name, now in names.items()}
+            found = {name: (piece.get_shape(), piece.get_dtype()) for name, piece in slices.items()}
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"cannot read the weights {path}: {error}") from error
     own = module.state_dict()

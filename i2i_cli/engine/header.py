@@ -10,12 +10,26 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from i2i_cli.config import updated
+from i2i_cli.config import merged, updated
 from i2i_cli.errors import ConfigError, WeightsError
 
-FORMAT = 1
 KEY = "i2i"
 _MAX_HEADER = 16 * 2**20
+
+FORMAT = 2
+"""Of weights and of a run's config. Raised whenever a default changes: files keep all settings of their time, so what
+one lacks did not exist then, and means what `_MEANT_BEFORE` says, not today's default."""
+
+_MEANT_BEFORE: dict[int, dict[str, dict[str, Any]]] = {
+    1: {
+        "srae": {
+            "networks": {"modulate": False},
+            "objective": {"swap_share": 1.0, "weights": {"content_ridge": 0.0}},
+        },
+        "dual": {},
+    },
+}
+"""Format -> family -> what a setting meant that files of that format may lack, where it is not today's default."""
 
 _RENAMED = {
     "networks.edges_only": ("networks.content_trunk", {True: "edges", False: "shared"}),
@@ -23,7 +37,7 @@ _RENAMED = {
     "objective.adversarial_start": ("objective.swap_start", {}),
     "objective.perceptual_crop": ("objective.feature_crop", {}),
 }
-"""Settings of SRAE as earlier versions called them: their names now, and what their values are now."""
+"""Settings of SRAE as files of format 1 may call them: their names now, and what their values are now."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +46,12 @@ class Header:
 
     Args:
         config: the run's resolved config as nested tables.
-        trained_on: {"data": name, "images": {domain: count}}.
+        trained_on: {"data": name, "images": {domain: count}, "sample": hashes of some of them}.
         perceptual: what the perceptual loss came to: imagenet, random, none or a file's name.
         figures: held-out figures at this step; may be empty.
         classifiers: latent classifiers in the file: name -> {"classes": names, and their figures}.
         finished: the run reached its end, rather than being saved on the way.
+        format: of what is written; a header that was read is brought to today's.
     """
 
     family: str
@@ -101,7 +116,9 @@ def read_header(path: Path) -> Header:
         missing = {"family", "image_size", "domains", "step", "config"} - values.keys()
         if missing:
             raise ValueError(f"it has no {min(missing)}")
-        header = updated(EMPTY, values | {"config": upgraded(values["config"])})
+        if not isinstance(values["config"], dict):
+            raise ValueError("its config")
+        header = updated(EMPTY, values | {"config": upgraded(values["config"], values["format"]), "format": FORMAT})
         _check(header)
         return header
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ConfigError) as error:
@@ -138,6 +155,9 @@ def _check(header: Header) -> None:
         raise ValueError("its held-out figures")
     if not _are_figures(header.trained_on.get("images", {})) or not isinstance(header.trained_on.get("data", ""), str):
         raise ValueError("what it was trained on")
+    sample = header.trained_on.get("sample", [])
+    if not isinstance(sample, list) or not all(isinstance(digest, str) for digest in sample):
+        raise ValueError("what it was trained on")
 
 
 def _are_figures(value: Any) -> bool:
@@ -154,20 +174,41 @@ def _is_folder_name(name: Any) -> bool:
     )
 
 
-def upgraded(config: dict[str, Any]) -> dict[str, Any]:
-    """The nested tables of a config that an earlier version wrote, under the names of this one."""
-    if config.get("family", "srae") != "srae":
-        return config
+def upgraded(config: dict[str, Any], written_as: int) -> dict[str, Any]:
+    """The nested tables of a whole config that was written in an earlier format, as they are written today."""
     tables = {key: dict(value) if isinstance(value, dict) else value for key, value in config.items()}
+    family = str(tables.get("family", "srae"))
+    if written_as == 1 and family == "srae":
+        _rename(tables)
+    if written_as == 1 and family == "dual":
+        _weigh_r1_as_today(tables)
+    for earlier in range(written_as, FORMAT):
+        tables = merged(_MEANT_BEFORE[earlier].get(family, {}), tables)
+    return tables
+
+
+def _rename(tables: dict[str, Any]) -> None:
     for old, (new, values) in _RENAMED.items():
         table, key = old.split(".")
         if isinstance(tables.get(table), dict) and key in tables[table]:
             value = tables[table].pop(key)
             tables[table].setdefault(new.partition(".")[2], values.get(value, value) if values else value)
-    weights = tables.get("objective", {}).get("weights") if isinstance(tables.get("objective"), dict) else None
-    if isinstance(weights, dict) and "r1" in weights:
+    if isinstance(weights := _weights_in(tables), dict) and "r1" in weights:  # of a critic that is there no more
         tables["objective"]["weights"] = {name: weight for name, weight in weights.items() if name != "r1"}
-    return tables
+
+
+def _weigh_r1_as_today(tables: dict[str, Any]) -> None:
+    """Format 1 did not multiply R1's weight by `r1_every`, so every use was that much weaker."""
+    weights, objective = _weights_in(tables), tables.get("objective")
+    if isinstance(objective, dict) and isinstance(weights, dict) and isinstance(weights.get("r1"), (int, float)):
+        every = objective.get("r1_every", 16)
+        if isinstance(every, int) and every > 0:
+            tables["objective"]["weights"] = {**weights, "r1": weights["r1"] / every}
+
+
+def _weights_in(tables: dict[str, Any]) -> Any:
+    objective = tables.get("objective")
+    return objective.get("weights") if isinstance(objective, dict) else None
 
 
 def _kind_of(path: Path) -> str:

@@ -121,7 +121,8 @@ class Loop:
         for turn in self.turns:
             weights = turn.weights(self.step)
             if weights and self.step % turn.every == 0:
-                parts = self._play(turn, weights, parts)
+                # As strong as if it were played at every step (lazy regularisation, arXiv 1912.04958, appendix B).
+                parts = self._play(turn, {name: weight * turn.every for name, weight in weights.items()}, parts)
         self.num_parts = len(parts)
         self._average()
         self.step += 1
@@ -132,7 +133,7 @@ class Loop:
         gradients = self.peers.averaged(gradients)
         parameters = self._parameters[turn.name]
         for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = None if gradient is None else _laid_out_like(parameter, gradient)
         if self.config.clip:
             nn.utils.clip_grad_norm_(parameters, self.config.clip)
         optimiser, rate = self._optimisers[turn.name], self.learning_rate()
@@ -234,12 +235,23 @@ class Loop:
             for name, tensor in _below(f"optimiser.{turn}.", tensors).items():
                 index, key = name.split(".")
                 parameter = self._parameters[turn][int(index)]
-                # Files hold plain strides; the fused optimiser wants those of the parameter.
-                if tensor.shape == parameter.shape:
-                    tensor = torch.empty_like(parameter).copy_(tensor)
+                if tensor.shape == parameter.shape:  # files hold plain strides
+                    tensor = _laid_out_like(parameter, tensor)
                 state.setdefault(int(index), {})[key] = tensor
             optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
         self.step = step
+
+
+def _laid_out_like(parameter: nn.Parameter, tensor: Tensor) -> Tensor:
+    """`tensor` with the strides and the type of `parameter`.
+
+    A fused optimiser walks through both memories side by side: on a CPU it steps every weight of another
+    layout by another weight's gradient, without a word, and on CUDA it refuses. Gradients of gradients (R1)
+    come in plain strides where the parameters are channels last.
+    """
+    if tensor.stride() == parameter.stride() and tensor.dtype == parameter.dtype:
+        return tensor
+    return torch.empty_like(parameter).copy_(tensor)
 
 
 def _trained(turn: Turn) -> list[nn.Parameter]:

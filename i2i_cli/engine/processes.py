@@ -98,8 +98,7 @@ class Processes(Peers):
         flat = torch.cat([gradient.flatten() for gradient in there])
         dist.all_reduce(flat)
         pieces = (flat / self.count).split([gradient.numel() for gradient in there])
-        # In their own strides, which the fused optimiser goes by.
-        means = iter([torch.empty_like(old).copy_(new.view(old.shape)) for old, new in zip(there, pieces, strict=True)])
+        means = iter([new.view(old.shape) for old, new in zip(there, pieces, strict=True)])
         return [None if gradient is None else next(means) for gradient in gradients]
 
     @_told()

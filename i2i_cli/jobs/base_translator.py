@@ -1,11 +1,12 @@
 """What translating images takes, whatever runs the networks. No torch: see `exported.py`."""
 
+import os
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,9 @@ from i2i_cli.engine.header import Header
 from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.jobs.sources import STREAM, Loaded
 
-ImageLike = Image.Image | str | Path
+ImageLike = Image.Image | str | os.PathLike[str] | bytes | BinaryIO | NDArray[np.uint8]
+"""A Pillow image, a path, the bytes of an image file, such a file opened for reading, or levels (H, W), (H, W, 3) or
+(H, W, 4) of 0 to 255."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,12 @@ class BaseTranslator(ABC):
         """Codes of images: `.content` and `.domain`. `sources`: their domains, as `sources_of` gives them."""
 
     @abstractmethod
-    def decode(self, codes: Any, target: Target, strength: float = 1.0) -> NDArray[np.uint8]:
-        """Squares (B, S, S, 3) of the contents in `codes` with the domain code of `target`."""
+    def rebuilding_codes(self, codes: Any, sources: Sequence[str] | None) -> Any:
+        """The domain codes that make images of `codes` what they are; `sources` as for `encode`."""
+
+    @abstractmethod
+    def pixels(self, codes: Any) -> NDArray[np.uint8]:
+        """Squares (B, S, S, 3) from codes; one domain code (1, ...) may serve all contents."""
 
     @abstractmethod
     def sources_of(self, squares: Sequence[NDArray[np.uint8]], known: Sequence[str | None]) -> list[str] | None:
@@ -70,6 +77,26 @@ class BaseTranslator(ABC):
     @abstractmethod
     def kept_codes(self, domain: str) -> Any:
         """The kept codes (n, ...) that translate to `domain`, the medoid first."""
+
+    def decode(
+        self, codes: Any, target: Target, strength: float = 1.0, sources: Sequence[str] | None = None
+    ) -> NDArray[np.uint8]:
+        """Squares (B, S, S, 3) of the contents in `codes` with the domain code of `target`.
+
+        Args:
+            strength: from the codes that rebuild the images (0) to the target's (1).
+            sources: the images' domains, as for `encode`.
+
+        Raises:
+            ConfigError: a strength outside 0 to 1.
+        """
+        if not 0 <= strength <= 1:
+            raise ConfigError(f"a strength of {strength:g} is none", "use 0 (the image's own look) to 1 (the target's)")
+        domain = target.code
+        if strength < 1:
+            own = self.rebuilding_codes(codes, sources)
+            domain = own + strength * (domain - own)
+        return self.pixels(codes._replace(domain=domain))
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -144,7 +171,7 @@ class BaseTranslator(ABC):
         Raises:
             DataError: the folder of the reference says that its code does not translate to `to`.
         """
-        name = Path(reference).stem if isinstance(reference, (str, Path)) else "like"
+        name = Path(reference).stem if isinstance(reference, (str, os.PathLike)) else "like"
         known = folder_of(self, reference)
         if known is None and to is not None:
             self.label_of(to)
@@ -172,9 +199,41 @@ def sources_of(translator: BaseTranslator, loaded: Sequence[Loaded], own: str | 
 
 def folder_of(translator: BaseTranslator, image: ImageLike) -> str | None:
     """The domain that the folder of `image` is called after, where it is a file."""
-    return None if isinstance(image, Image.Image) else translator.folder_domain(Path(image))
+    return translator.folder_domain(Path(image)) if isinstance(image, (str, os.PathLike)) else None
 
 
 def open_image(image: ImageLike) -> Picture:
-    """A Pillow image, or the file at a path, as the models see it."""
-    return upright(image) if isinstance(image, Image.Image) else read_image(Path(image))
+    """An image as the models see it.
+
+    Raises:
+        DataError: it cannot be read.
+        ConfigError: it is nothing that an image can be taken from.
+    """
+    if isinstance(image, Image.Image):
+        try:
+            return upright(image)
+        except Exception as error:  # whatever Pillow trips over: its file is closed, damaged or cut
+            raise DataError(f"the image given cannot be read: {error or type(error).__name__}") from error
+    if isinstance(image, (str, os.PathLike)):
+        return read_image(Path(image))
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return read_image(bytes(image))
+    if isinstance(image, np.ndarray):
+        return upright(_from_levels(image))
+    data = image.read() if hasattr(image, "read") else None
+    if not isinstance(data, bytes):
+        raise ConfigError(f"an image cannot be taken from a {type(image).__name__}", _IMAGES)
+    return read_image(data)
+
+
+_IMAGES = "give a path, a Pillow image, the bytes of a file, a file opened as binary, or an array of uint8"
+
+
+def _from_levels(levels: NDArray[Any]) -> Image.Image:
+    shape = levels.shape
+    if levels.dtype != np.uint8 or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))) or 0 in shape:
+        raise ConfigError(
+            f"an array of {levels.dtype} with the shape {shape} is no image",
+            "give levels of 0 to 255 as uint8: (height, width), or with 3 or 4 channels last",
+        )
+    return Image.fromarray(np.ascontiguousarray(levels))

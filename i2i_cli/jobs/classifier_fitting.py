@@ -1,6 +1,7 @@
 """Fit a classifier of any labels on the domain codes of a frozen model (SRAE 4.3)."""
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -17,6 +18,12 @@ from i2i_cli.models.latent_classifier import LatentClassifier
 NUM_FOLDS = 5
 NUM_COMPONENTS = 256
 """Longer codes are first projected onto as many of their principal components."""
+
+MIN_HELD_OUT = 20
+POOR_AUC = 0.6
+
+MAX_STEPS = 1000
+"""Of a regression."""
 
 STRENGTHS = tuple(10.0**power for power in range(-4, 3))
 """Inverse strengths of the L2 regularisation to choose from."""
@@ -43,6 +50,7 @@ class FittedClassifier:
         strength: the inverse regularisation that the folds chose.
         folds: scores on the folds, each fitted on the others: what `strength` was chosen by.
         train, held_out: scores on the images it was fitted on, and on those it was not.
+        converged: whether the fit came to its end.
     """
 
     name: str
@@ -51,6 +59,23 @@ class FittedClassifier:
     folds: tuple[Score, ...]
     train: Score
     held_out: Score | None = None
+    converged: bool = True
+
+    def doubts(self) -> list[str]:
+        """What a person should know before they rely on it: one sentence each."""
+        found = [] if self.converged else ["the fit was ended before it had settled"]
+        if self.held_out is None:
+            return [*found, "no image was held out: whether it knows other images was not measured"]
+        if self.held_out.count < MIN_HELD_OUT:
+            were = "image was" if self.held_out.count == 1 else "images were"
+            found.append(f"{self.held_out.count} {were} held out: figures of fewer than {MIN_HELD_OUT} say little")
+        if self.held_out.auc is None:
+            found.append("all images held out have one label: how well it tells the labels apart was not measured")
+        elif self.held_out.auc < POOR_AUC:
+            found.append(
+                f"on images held out it is hardly better than chance: an AUC of {self.held_out.auc:.3f} (chance 0.5)"
+            )
+        return found
 
     def facts(self) -> dict[str, Any]:
         """What the header of the weights keeps of it."""
@@ -168,12 +193,14 @@ def fit_classifier(
         ]
         if splits:
             strength, scores = _choose_strength(units, labels, classes, splits)
-    weight, bias = _regression(units, labels, strength)
+    weight, bias, converged = _regression(units, labels, strength)
     weight = weight @ basis
     weight, bias = weight / scale, bias - weight @ (mean / scale)
     classifier = LatentClassifier(classes, torch.from_numpy(weight), torch.from_numpy(bias))
     train = score(classifier, codes, labels)
-    return FittedClassifier(name=name, classifier=classifier, strength=strength, folds=scores, train=train)
+    return FittedClassifier(
+        name=name, classifier=classifier, strength=strength, folds=scores, train=train, converged=converged
+    )
 
 
 def _principal_components(units: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -196,7 +223,7 @@ def _choose_strength(
     for strength in STRENGTHS:
         found, loss = [], 0.0
         for train, test in folds:
-            weight, bias = _regression(units[train], labels[train], strength)
+            weight, bias, _ = _regression(units[train], labels[train], strength)
             classifier = LatentClassifier(classes, torch.from_numpy(weight), torch.from_numpy(bias))
             right = classifier(torch.from_numpy(units[test]))[torch.arange(len(test)), torch.from_numpy(labels[test])]
             by_class = [right[torch.from_numpy(labels[test] == label)] for label in np.unique(labels[test])]
@@ -209,15 +236,18 @@ def _choose_strength(
 
 def _regression(
     units: NDArray[np.float32], labels: NDArray[np.int64], strength: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weight (classes, j) and bias (classes,) of one fit."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
+    """Weight (classes, j) and bias (classes,) of one fit, and whether it came to its end."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000).fit(units, labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # told in our own words: see `doubts`
+        model = LogisticRegression(C=strength, class_weight="balanced", max_iter=MAX_STEPS).fit(units, labels)
     weight, bias = model.coef_, model.intercept_
     if len(weight) == 1:  # two classes: scikit-learn gives the second one's row alone
         weight, bias = np.concatenate([0 * weight, weight]), np.concatenate([0 * bias, bias])
-    return weight, bias
+    return weight, bias, bool(max(model.n_iter_) < MAX_STEPS)
 
 
 def score(classifier: LatentClassifier, codes: NDArray[np.float32], labels: NDArray[np.int64]) -> Score:

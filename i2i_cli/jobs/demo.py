@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from i2i_cli.data.domains import find_images
+from i2i_cli.data.folders import find_images
 from i2i_cli.data.glyphs import draw_styles
 from i2i_cli.data.images import write_image
 from i2i_cli.engine.header import read_header
 from i2i_cli.jobs.figures import samples_sheet
-from i2i_cli.jobs.file_translation import FileTranslation, Task
+from i2i_cli.jobs.file_translation import FileTranslation
 from i2i_cli.jobs.observer import Observer
 from i2i_cli.jobs.outputs import plan_outputs
 from i2i_cli.jobs.run_config import run_config
@@ -90,7 +90,7 @@ def _pictures(folder: Path) -> tuple[tuple[str, Path], ...]:
         targets = [translator.target(other) for other in translator.domains if other != domain]
         planned = plan_outputs(sources, [target.label for target in targets], out)
         job = FileTranslation(translator=translator, targets=targets, overwrite=True)
-        for outcome in job.run([Task(source, paths) for source, paths in planned]):
+        for outcome in job.run(planned):
             if outcome.error is not None:
                 raise outcome.error
     a, b = find_images(test / "filled")[3], find_images(test / "serif")[7]

@@ -62,16 +62,27 @@ class ExportedTranslator(BaseTranslator):
         """See `BaseTranslator`."""
         return Arrays(*self._encoder.run(None, {"images": np.stack(squares)} | self._labels(sources, len(squares))))
 
-    def decode(self, codes: Arrays, target: Target, strength: float = 1.0) -> NDArray[np.uint8]:
+    def rebuilding_codes(self, codes: Arrays, sources: Sequence[str] | None) -> Numbers:
         """See `BaseTranslator`."""
-        domain = codes.domain + np.float32(strength) * (target.code - codes.domain)
-        return self._decoder.run(None, {"content": codes.content, "domain": domain})[0]
+        if not self._facts["needs_source"]:
+            return codes.domain
+        return np.stack([self._codes[source][0] for source in sources or ()])
+
+    def pixels(self, codes: Arrays) -> NDArray[np.uint8]:
+        """See `BaseTranslator`."""
+        domain = np.broadcast_to(codes.domain, (len(codes.content), *codes.domain.shape[1:]))
+        return self._decoder.run(None, {"content": codes.content, "domain": np.ascontiguousarray(domain)})[0]
 
     def whole(
-        self, path: Path, squares: Sequence[NDArray[np.uint8]], target: Target, sources: Sequence[str] | None
+        self,
+        path: Path,
+        squares: Sequence[NDArray[np.uint8]],
+        target: Target,
+        strength: float,
+        sources: Sequence[str] | None,
     ) -> NDArray[np.uint8]:
-        """The same by the one graph in the file at `path`."""
-        inputs = {"images": np.stack(squares), "code": target.code, "strength": np.array(1, np.float32)}
+        """What `decode` gives, by the one graph in the file at `path`."""
+        inputs = {"images": np.stack(squares), "code": target.code, "strength": np.array(strength, np.float32)}
         return _session(path).run(None, inputs | self._labels(sources, len(squares)))[0]
 
     def sources_of(self, squares: Sequence[NDArray[np.uint8]], known: Sequence[str | None]) -> list[str] | None:

@@ -29,6 +29,8 @@ from i2i_cli.models.family import Codes, TranslationModel
 CHECKED = 16
 """Images that an export is compared with torch on."""
 
+CHECKED_STRENGTHS = (1.0, 0.5)
+
 TOLERANCE = 3
 """Levels of 255 that a pixel may differ by; rounding makes 1."""
 
@@ -81,8 +83,8 @@ class _Translation(nn.Module):
 
     def forward(self, images: Tensor, code: Tensor, strength: Tensor, source: Tensor | None = None) -> Tensor:
         codes = self.encoder(images, source)
-        domain = codes.domain + strength * (code.expand_as(codes.domain) - codes.domain)
-        return self.decoder(codes.content, domain)
+        own = self.encoder.model.rebuilding_codes(codes, source)
+        return self.decoder(codes.content, own + strength * (code.expand_as(own) - own))
 
 
 def export_onnx(translator: Translator, folder: Path, images: Path, overwrite: bool = False) -> ExportResult:
@@ -192,9 +194,11 @@ def _compared(
         sources = [own] * len(squares) if translator.model.needs_source else None
         ours, theirs = translator.encode(squares, sources), found.encode(squares, sources)
         codes += [_apart(mine, other) for mine, other in zip(ours, theirs, strict=True)]
-        wanted, target = translator.decode(ours, translator.target(to)).astype(int), found.target(to)
-        by_parts, whole = found.decode(theirs, target), found.whole(translation, squares, target, sources)
-        pixels += [np.abs(wanted - made) for made in (by_parts, whole)]
+        for strength in CHECKED_STRENGTHS:
+            wanted = translator.decode(ours, translator.target(to), strength, sources).astype(int)
+            by_parts = found.decode(theirs, found.target(to), strength, sources)
+            whole = found.whole(translation, squares, found.target(to), strength, sources)
+            pixels += [np.abs(wanted - made) for made in (by_parts, whole)]
     return {
         "num_images": len(squares),
         "largest_code": max(codes),

@@ -66,7 +66,7 @@ def translation_sheet(
     split = dataset.test if len(dataset.test) else dataset.train
     sources = [source for source in range(model.num_domains) if model.targets_of(source)]
     rows = torch.cat([dataset.rows(split, source, per_domain) for source in sources])
-    images = to_model_range(dataset.images.crops(rows), device)
+    images = to_model_range(dataset.images.squares(rows), device)
     return translated_sheet(model, images, dataset.labels[rows], dataset.domains, per_domain, rebuilds)
 
 
@@ -76,8 +76,9 @@ def translated_sheet(
 ) -> Image.Image:
     """The same of any `images` (n, 3, S, S), ordered by their labels `y` (n,) on the CPU."""
     goals = {source: model.targets_of(source) for source in y.unique().tolist()}
-    codes = model.encode(images, y.to(images.device))
-    columns = [("input", images), *([("rebuilt", model.decode(*codes))] if rebuilds else [])]
+    source = y.to(images.device)
+    codes = model.encode(images, source)
+    columns = [("input", images), *([("rebuilt", model.rebuild(images, source))] if rebuilds else [])]
     if all(len(labels) == model.num_domains for labels in goals.values()):
         chosen = [(f"to {name}", dict.fromkeys(goals, (label, 0))) for label, name in enumerate(domains)]
     else:
@@ -126,11 +127,21 @@ def neighbours_sheet(answers: Sequence[Answer], side: int) -> Image.Image:
             try:
                 row.append(fit(read_image(place.path, 2 * side), side)[0])
             except (DataError, OSError):  # gone since it was indexed, or not to be entered
-                row.append(blank)
+                row.append(_lost(side))
         for column, cell in zip(cells, row + [blank] * (len(titles) - len(row)), strict=True):
             column.append(cell)
     columns = [(title, torch.from_numpy(np.stack(column))) for title, column in zip(titles, cells, strict=True)]
     return sheet([(title, to_model_range(pixels, torch.device("cpu"))) for title, pixels in columns], len(answers))
+
+
+def _lost(side: int) -> NDArray[np.uint8]:
+    """What stands in a sheet for an image that cannot be read any more."""
+    tile = Image.new("RGB", (side, side), (225, 225, 225))
+    draw = ImageDraw.Draw(tile)
+    draw.line((0, 0, side, side), (170, 170, 170))
+    draw.line((0, side, side, 0), (170, 170, 170))
+    draw.text((side / 2, side / 2), "gone", _INK, ImageFont.load_default(max(8, side // 4)), anchor="mm")
+    return np.asarray(tile)
 
 
 def samples_sheet(translator: Translator, paths: Sequence[Path], domain: str, count: int) -> Image.Image:

@@ -13,14 +13,8 @@ from numpy.typing import NDArray
 from i2i_cli.data.images import encode_image, write_image
 from i2i_cli.errors import DataError, I2IError
 from i2i_cli.jobs.base_translator import BaseTranslator, Target, sources_of
-from i2i_cli.jobs.sources import STREAM, Failure, Loaded, Source, load_batches
-
-
-class Task(NamedTuple):
-    """An image to translate, and an output path for each target; `STREAM` is stdin or stdout."""
-
-    source: Source
-    outputs: Sequence[Path]
+from i2i_cli.jobs.outputs import Task
+from i2i_cli.jobs.sources import STREAM, Failure, Loaded, load_batches
 
 
 class Made(NamedTuple):
@@ -56,7 +50,7 @@ class FileTranslation:
     Args:
         targets: the domain codes; every source is translated to each.
         own: the domain of all sources, where codes need it; else their folder's, else predicted.
-        strength: from the image's own domain code (0) to the target's (1).
+        strength: from the domain code that rebuilds an image (0) to the target's (1).
         at_model_size: leave results at the model's resolution.
         overwrite: replace outputs that are there.
         skip_existing: leave sources alone whose outputs are all there.
@@ -81,8 +75,10 @@ class FileTranslation:
                 yield next(done) if outcome is None else outcome
 
     def _settled(self, task: Task) -> Outcome | None:
-        """The outcome of a task whose outputs are there already, where that ends it."""
+        """The outcome of a task that cannot be done, or whose outputs are there already, where that ends it."""
         source = task.source.path
+        if task.error is not None:
+            return Outcome(source=source, error=task.error)
         try:
             existing = [path for path in task.outputs if path != STREAM and path.exists()]
         except OSError as error:  # a name that is too long, a folder that may not be entered
@@ -114,7 +110,7 @@ class FileTranslation:
             return []
         sources = sources_of(self.translator, loaded, self.own)
         codes = self.translator.encode([item.square for item in loaded], sources)
-        by_target = [self.translator.decode(codes, target, self.strength) for target in self.targets]
+        by_target = [self.translator.decode(codes, target, self.strength, sources) for target in self.targets]
         own: Sequence[str | None] = sources or [None] * len(loaded)
         return [Made(squares, source) for *squares, source in zip(*by_target, own, strict=True)]
 

@@ -12,6 +12,7 @@ from i2i_cli.data.dataset import Dataset
 from i2i_cli.models.family import Batch, TranslationModel
 from i2i_cli.models.peers import Draws
 from i2i_cli.models.probes import Judge, as_judged, balanced_accuracy, code_probe, fit, fit_judge, frechet_distance
+from i2i_cli.models.seeding import own_draws
 
 TRAIN_LIMIT = 1000
 TEST_LIMIT = 400
@@ -108,7 +109,7 @@ class HeldOutScorer:
 
     def _batches(self, rows: Tensor) -> Iterator[Batch]:
         for chunk in rows.split(_CHUNK):
-            images = to_model_range(self.dataset.images.crops(chunk), self.device)
+            images = to_model_range(self.dataset.images.squares(chunk), self.device)
             yield Batch(images, self.dataset.labels[chunk].to(self.device))
 
     def _fit_judge(self) -> Judge:
@@ -142,7 +143,7 @@ class HeldOutScorer:
         """Error of reconstructions, and their Frechet distance to the real images, mean over domains."""
         error, restored = 0.0, []
         for images, y in self._batches(self._test_rows):
-            reconstruction = model.decode(*model.encode(images, y))
+            reconstruction = model.rebuild(images, y)
             error += float((reconstruction - images).abs().mean((1, 2, 3)).sum())
             restored.append(self._judge.features(reconstruction))
         found, labels = torch.cat(restored), range(len(self.dataset.domains))
@@ -181,8 +182,7 @@ class HeldOutScorer:
 
         train, test = codes(self._train_rows), codes(self._test_rows)
         mean, scale = train.mean(0), train.std(0).clamp_min(1e-6)
-        with torch.random.fork_rng(devices=[]), torch.autocast(self.device.type, enabled=False):
-            torch.manual_seed(self.seed)
+        with own_draws(self.seed, self.device), torch.autocast(self.device.type, enabled=False):
             probe = code_probe(train.shape[1], len(self.dataset.domains)).to(self.device)
             fit(probe, (train - mean) / scale, self._train_labels, steps=400, seed=self.seed)
         return balanced_accuracy(probe((test - mean) / scale), self._test_labels)

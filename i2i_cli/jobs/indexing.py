@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from i2i_cli.data.cache import Progress, cache_folder
+from i2i_cli.data.cache import Progress, usable_cache
+from i2i_cli.data.folders import Note, silent
 from i2i_cli.errors import DataError, WeightsError
 from i2i_cli.jobs.codes import encoded
 from i2i_cli.jobs.flat_codes import FlatCodes
@@ -55,6 +56,7 @@ def index_folder(
     overwrite: bool = False,
     report: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    note: Note = silent,
 ) -> IndexResult:
     """Write the codes of all images below `root` to `out`; only what has changed since is encoded.
 
@@ -62,6 +64,7 @@ def index_folder(
         own: the domain of all images, where codes need it and the folders do not tell.
         shard: which of the images.
         encode: what gives their codes: `codes.encoded`, or `on_ray.encode_on_ray`.
+        note: is told what is passed over.
 
     Raises:
         DataError: no images, or not one that can be read.
@@ -70,7 +73,7 @@ def index_folder(
     """
     if own is not None:
         translator.label_of(own)
-    entries = shard.of(listed(root))
+    entries = shard.of(listed(root, note))
     if not entries:
         raise DataError(f"{root} has fewer than {shard.index + 1} images: this shard has none", "use fewer shards")
     earlier = _earlier(translator, root, out, overwrite)
@@ -176,9 +179,12 @@ def gallery_made_with(translator: TrainedModel, path: Path) -> Gallery:
 
 
 def gallery_of(
-    translator: Translator, path: Path, report: Progress | None = None
+    translator: Translator, path: Path, report: Progress | None = None, note: Note = silent
 ) -> tuple[Gallery, tuple[Failure, ...]]:
     """The gallery at `path`, or one of the folder at `path`, kept in the cache and brought up to date.
+
+    Args:
+        note: is told what is passed over, and where nothing can be kept.
 
     Raises:
         DataError, WeightsError: no gallery, no images, or made with other weights.
@@ -186,8 +192,8 @@ def gallery_of(
     if not path.is_dir():
         return gallery_made_with(translator, path), ()
     name = hashlib.sha256(os.fsencode(path.resolve()) + translator.fingerprint.encode()).hexdigest()[:24]
-    kept = cache_folder() / "galleries" / f"{name}{SUFFIX}"
-    result = index_folder(translator, path, kept, overwrite=True, report=report)
+    kept = usable_cache(note) / "galleries" / f"{name}{SUFFIX}"
+    result = index_folder(translator, path, kept, overwrite=True, report=report, note=note)
     return open_gallery(kept), result.failures
 
 

@@ -16,8 +16,9 @@ from i2i_cli.data.geometry import Crop
 from i2i_cli.errors import ConfigError, DataError, I2IError
 from i2i_cli.jobs.base_translator import Target
 from i2i_cli.jobs.codes import encoded
-from i2i_cli.jobs.file_translation import FileTranslation, Outcome, Task
+from i2i_cli.jobs.file_translation import FileTranslation, Outcome
 from i2i_cli.jobs.flat_codes import FlatCodes
+from i2i_cli.jobs.outputs import Task
 from i2i_cli.jobs.remote import exists, fetch, local_place, put, url_of
 from i2i_cli.jobs.sources import BATCH, STREAM, Failure, Source
 from i2i_cli.jobs.translation import Translator, load
@@ -44,11 +45,15 @@ def translate_on_ray(job: FileTranslation, tasks: Sequence[Task]) -> Generator[O
             "outputs": json.dumps([_absolute(path) for path in task.outputs]),
         }
         for task in tasks
+        if task.error is None
     ]
     weights = str(job.translator.path.absolute())
     done = _mapped(rows, _Translating, {"weights": weights, "targets": targets, "settings": settings})
-    for task, row in zip(tasks, done, strict=True):
-        told = json.loads(row["outcome"])
+    for task in tasks:
+        if task.error is not None:
+            yield Outcome(source=task.source.path, error=task.error)
+            continue
+        told = json.loads(next(done)["outcome"])
         error, own = _error(told.pop("error")), {_absolute(path): path for path in (task.source.path, *task.outputs)}
         if error is not None:  # in the words of the command line, which may have been a relative path
             error.message = error.message.replace(_absolute(task.source.path), str(task.source.path))

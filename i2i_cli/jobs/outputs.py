@@ -1,49 +1,71 @@
 """Where each result goes, settled before any work is done."""
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from i2i_cli.data.images import OUTPUT_FORMATS, SUFFIXES
-from i2i_cli.errors import ConfigError, DataError
+from i2i_cli.errors import ConfigError, DataError, I2IError
 from i2i_cli.files import check_written_as
 from i2i_cli.jobs.sources import STREAM, Source
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
 
+class Task(NamedTuple):
+    """An image to translate, and an output path for each target; `STREAM` is stdin or stdout.
+
+    `error`: why it cannot be done, whatever is in it.
+    """
+
+    source: Source
+    outputs: Sequence[Path]
+    error: I2IError | None = None
+
+
 def plan_outputs(
     sources: Sequence[Source], labels: Sequence[str], out: Path | None, suffix: str = ".png"
-) -> list[tuple[Source, list[Path]]]:
-    """Each source with one output path for each label.
+) -> list[Task]:
+    """A task for each source, with one output path for each label.
 
     Without `out`: `STEM-LABEL.png` beside the input; stdin goes to stdout. With it: that file, or a
     folder (an existing one, or a name without an image's suffix) that mirrors a source folder.
     Images found in a folder that are outputs of others found there are results of an earlier run,
-    and no sources.
+    and no sources. Sources whose results would have one name are tasks with an error.
 
     Raises:
-        ConfigError: two results would have one name, or one would take its input's place.
+        ConfigError: several results for one stream or file, or one that would take its input's place.
     """
+    sources = list(dict.fromkeys(sources))  # named twice, done once
     num_results = len(sources) * len(labels)
     to_folder = out is not None and out != STREAM and _is_folder(out, num_results)
-    planned = [(source, [_output(source, label, out, to_folder, suffix) for label in labels]) for source in sources]
-    made = {path.absolute() for _, paths in planned for path in paths if path != STREAM}
-    planned = [
-        (source, paths) for source, paths in planned if source.below is None or source.path.absolute() not in made
-    ]
-    taken = Counter(path.resolve() for _, paths in planned for path in paths if path != STREAM)
-    num_streams = sum(path == STREAM for _, paths in planned for path in paths)
-    if num_streams and num_results > 1:
+    planned = [Task(source, [_output(source, label, out, to_folder, suffix) for label in labels]) for source in sources]
+    made = {path.absolute() for task in planned for path in task.outputs if path != STREAM}
+    planned = [task for task in planned if task.source.below is None or task.source.path.absolute() not in made]
+    if any(path == STREAM for task in planned for path in task.outputs) and num_results > 1:
         raise ConfigError(f"stdout takes one image, not {num_results} results", "give a folder with -o")
-    if clash := next((path for path, count in taken.items() if count > 1), None):
-        raise ConfigError(
-            f"two results would be called {clash.name} in {clash.parent}", "rename an input, or give them one at a time"
-        )
-    if own := next((s.path for s, _ in planned if s.path != STREAM and s.path.resolve() in taken), None):
+    makers: dict[Path, list[Path]] = {}
+    for task in planned:
+        for path in {path.resolve() for path in task.outputs if path != STREAM}:
+            makers.setdefault(path, []).append(task.source.path)
+    if own := next(
+        (t.source.path for t in planned if t.source.path != STREAM and t.source.path.resolve() in makers), None
+    ):
         raise ConfigError(f"the result would take the place of its input {own}", "give another -o")
-    return planned
+    return [task._replace(error=_clash(task, makers)) for task in planned]
+
+
+def _clash(task: Task, makers: Mapping[Path, Sequence[Path]]) -> DataError | None:
+    """What to say where a result of `task` would have the name of another source's."""
+    for path in task.outputs:
+        others = [other for other in makers.get(path.resolve(), ()) if other != task.source.path]
+        if path != STREAM and others:
+            return DataError(
+                f"{task.source.path} and {others[0]} would both become {path.name}",
+                "rename one, or give them one at a time with another -o",
+            )
+    return None
 
 
 def check_new(path: Path, overwrite: bool) -> None:

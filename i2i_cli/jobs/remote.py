@@ -1,10 +1,12 @@
 """Files anywhere that fsspec reaches (`s3://…`, `gs://…`, `https://…`), by way of a folder on this machine."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from i2i_cli.data.folders import Note, Walk, passed_over, silent
 from i2i_cli.data.geometry import Crop
 from i2i_cli.data.images import SUFFIXES
 from i2i_cli.errors import ConfigError, DataError
@@ -74,13 +76,13 @@ def exists(path: Path) -> bool:
         raise DataError(f"cannot look for {url}: {error}") from error
 
 
-def find_sources(paths: Sequence[Path], recursive: bool, crop: Crop | None = None) -> list[Source]:
+def find_sources(paths: Sequence[Path], recursive: bool, crop: Crop | None = None, note: Note = silent) -> list[Source]:
     """As `sources.find_sources`, at addresses too."""
     found = []
     for path in paths:
         url = url_of(path)
         if url is None:
-            found += sources.find_sources([path], recursive, crop)
+            found += sources.find_sources([path], recursive, crop, note)
             continue
         fs, name = _file_system(url)
         if not fs.isdir(name):
@@ -88,9 +90,14 @@ def find_sources(paths: Sequence[Path], recursive: bool, crop: Crop | None = Non
             continue
         if not recursive:
             raise ConfigError(f"{url} is a folder", "add -r to take all images in it")
-        names = sorted(each for each in fs.find(name) if Path(each).suffix.lower() in SUFFIXES)
+        endings = {each: Path(each).suffix.lower() for each in fs.find(name)}
+        names = sorted(each for each, ending in endings.items() if ending in SUFFIXES)
+        others = Counter(ending or "none" for ending in endings.values() if ending not in SUFFIXES)
+        told = passed_over([Walk(others=others)])
         if not names:
-            raise DataError(f"{url} has no images in it")
+            raise DataError(f"{url} has no images in it", told)
+        if told:
+            note(f"{url}: {told}")
         start = str(fs._strip_protocol(name)).rstrip("/")
         found += [Source(path=path / each[len(start) :].lstrip("/"), below=path, crop=crop) for each in names]
     return found

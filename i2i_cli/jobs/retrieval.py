@@ -17,6 +17,7 @@ from i2i_cli.jobs.base_translator import sources_of
 from i2i_cli.jobs.codes import BY, features, flat_codes
 from i2i_cli.jobs.flat_codes import FlatCodes
 from i2i_cli.jobs.gallery import UNKNOWN, Gallery, open_gallery
+from i2i_cli.jobs.listing import name_below
 from i2i_cli.jobs.publishing import GALLERY
 from i2i_cli.jobs.search import NO_LABEL, ExactSearch, Scope, Search
 from i2i_cli.jobs.sources import STREAM, Failure, Loaded, Source, load_batches
@@ -178,10 +179,8 @@ class NeighbourSearch:
         root = Path(self.gallery.facts.root)
         # A link is an image of its own in a gallery of links.
         for full in (path.parent.resolve() / path.name, path.resolve()):
-            if (
-                full.is_relative_to(root)
-                and (row := self.gallery.rows_by_path.get(str(full.relative_to(root)))) is not None
-            ):
+            row = self.gallery.rows_by_path.get(name_below(root, full)) if full.is_relative_to(root) else None
+            if row is not None:
                 return row
         return -1
 

@@ -1,5 +1,6 @@
 """What a run keeps of its codes: translation targets, the latent classifier, the descriptor, the gallery."""
 
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -35,6 +36,14 @@ class RunCodes:
 
     def __init__(self, dataset: Dataset, loop: Loop, config: RunConfig) -> None:
         self.dataset, self.loop, self.config = dataset, loop, config
+        self._seconds_an_image = 0.0
+
+    def what_is_left(self) -> str:
+        """What the gallery will take, as the images before it went."""
+        count = len(self.dataset.train)
+        minutes = count * self._seconds_an_image / 60
+        how_long = "under a minute" if minutes < 1 else f"about {minutes:.0f} minutes"
+        return f"now the codes of its {count} images are written: {how_long}"
 
     def keep(self) -> None:
         """Put domain codes of training images into the model, as translation targets."""
@@ -67,13 +76,15 @@ class RunCodes:
         limit = max(2, min(limit, MOST // m))
         rows = torch.cat([self.dataset.rows(self.dataset.train, label, limit) for label in range(m)])
         model, features_of = self.loop.averaged.eval(), BackboneFeatures().to(self.loop.device)
+        started = time.monotonic()
         found = [(features_of(images), model.encode(images, y).content, y) for images, y in self._images(rows)]
+        self._seconds_an_image = (time.monotonic() - started) / len(rows)
         return fit_descriptor(*map(torch.cat, zip(*found, strict=True)))
 
     def _images(self, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and labels of `rows`, a chunk at a time."""
         for chunk in rows.split(_CHUNK):
-            images = to_model_range(self.dataset.images.crops(chunk), self.loop.device)
+            images = to_model_range(self.dataset.images.squares(chunk), self.loop.device)
             yield images, self.dataset.labels[chunk].to(self.loop.device)
 
     @torch.no_grad()

@@ -7,6 +7,7 @@ from typing import Any
 
 from i2i_cli.config import merged, nearest, parse_assignment, read_toml, updated
 from i2i_cli.data.augment import DataConfig
+from i2i_cli.engine.header import FORMAT, upgraded
 from i2i_cli.engine.loop import TrainingConfig
 from i2i_cli.errors import ConfigError
 from i2i_cli.models import family
@@ -33,7 +34,7 @@ def run_config(flags: dict[str, Any], config_file: Path | None = None, assignmen
     Raises:
         ConfigError: an unknown family, recipe or key, or a value that makes no sense.
     """
-    layers: list[Mapping[str, Any]] = [read_toml(config_file)] if config_file else []
+    layers: list[Mapping[str, Any]] = [_read(config_file)] if config_file else []
     layers += [flags, *(parse_assignment(text) for text in assignments)]
     chosen = {"family": "srae", "recipe": "default"}
     for layer in layers:
@@ -48,6 +49,33 @@ def run_config(flags: dict[str, Any], config_file: Path | None = None, assignmen
     has_images = isinstance(data, Mapping) and bool(data.get("root"))
     tables = merged(kind.recipes[chosen["recipe"]], {} if has_images else kind.sample_settings)
     return from_tables(merged(tables, given))
+
+
+FORMAT_KEY = "format"
+"""In a `config.toml` that a run has written: the format in which all of its settings are there."""
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A file of settings: a person's few, or all that a run has written, which says in which format."""
+    tables = read_toml(path)
+    return whole_config(tables, path) if FORMAT_KEY in tables else tables
+
+
+def whole_config(tables: dict[str, Any], path: Path, unnamed: int = FORMAT) -> dict[str, Any]:
+    """The tables of the whole config at `path` as they are written today.
+
+    Args:
+        unnamed: the format of one that names none.
+
+    Raises:
+        ConfigError: it has the format of a later version, or one that there never was.
+    """
+    own = {key: value for key, value in tables.items() if key != FORMAT_KEY}
+    written_as = tables.get(FORMAT_KEY, unnamed)
+    if not isinstance(written_as, int) or not 1 <= written_as <= FORMAT:
+        hint = "install a newer i2i-cli"
+        raise ConfigError(f"{path} has format {written_as}; this i2i reads up to {FORMAT}", hint)
+    return upgraded(own, written_as)
 
 
 def from_tables(tables: dict[str, Any]) -> RunConfig:

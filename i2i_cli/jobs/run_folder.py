@@ -11,13 +11,13 @@ from torch import Tensor
 from i2i_cli.config import read_toml, to_toml, updated
 from i2i_cli.data.images import write_image
 from i2i_cli.engine.checkpoint import load_tensors, save_tensors
-from i2i_cli.engine.header import Header, read_header, read_metadata, upgraded
+from i2i_cli.engine.header import FORMAT, Header, read_header, read_metadata
 from i2i_cli.engine.journal import Journal
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.files import PART, locked, sweep, write_text
 from i2i_cli.jobs.model_card import model_card
 from i2i_cli.jobs.publishing import GALLERY, LOCK, MODEL
-from i2i_cli.jobs.run_config import RunConfig, from_tables
+from i2i_cli.jobs.run_config import FORMAT_KEY, RunConfig, from_tables, whole_config
 
 _STATE_KEY = "i2i-state"
 CONFIG = "config.toml"
@@ -105,8 +105,8 @@ class RunFolder:
 
     def write_config(self, config: RunConfig) -> None:
         """Write every setting to `config.toml`."""
-        text = to_toml(config, "Every setting of this run. Train the same again: i2i train --config config.toml")
-        write_text(self.path / CONFIG, text)
+        comment = "Every setting of this run. Train the same again: i2i train --config config.toml"
+        write_text(self.path / CONFIG, to_toml(config, comment, {FORMAT_KEY: FORMAT}))
 
     def read_config(self) -> RunConfig:
         """The run's config.
@@ -116,7 +116,7 @@ class RunFolder:
         """
         if not self.state.is_file():
             raise ConfigError(f"{self.path} holds no run to resume", "give the folder of a run, such as runs/faces")
-        return from_tables(upgraded(read_toml(self.path / CONFIG)))
+        return from_tables(whole_config(read_toml(self.path / CONFIG), self.path / CONFIG, unnamed=1))
 
     def save_state(self, tensors: dict[str, Tensor], facts: StateFacts) -> None:
         """Write what `load_state` gives back."""
@@ -129,6 +129,8 @@ class RunFolder:
             facts = updated(_NO_FACTS, json.loads(metadata[_STATE_KEY]))
             if not all(isinstance(domain, str) for domain in facts.domains):
                 raise ValueError("its domains are no names")
+            if not facts.data.keys() <= {"domains", "sha256", "pixels"}:
+                raise ValueError("its data")
         except (KeyError, ValueError, TypeError, AttributeError, RecursionError, ConfigError) as error:
             raise WeightsError(f"{self.state} is no saved state of a run ({error})") from error
         return load_tensors(self.state), facts

@@ -23,6 +23,9 @@ from i2i_cli.jobs.run_folder import RunFolder, StateFacts
 from i2i_cli.models import family
 from i2i_cli.models.family import Family
 
+SAMPLE = 256
+"""Training images whose hashes the weights keep, to tell a data set that they were trained on from others."""
+
 
 class RunRecord:
     """Writes a run's folder as the run goes on.
@@ -85,6 +88,7 @@ class RunRecord:
             hint = f"make room, then go on from step {self._saved_step}: i2i train --resume {self.folder.path}"
             raise DataError(failures[0].message, hint)
         if finished:
+            self.observer.note(f"trained to step {self.loop.step}; {self.codes.what_is_left()}")
             self.codes.write_gallery(self.folder, self.observer, should_stop)
 
     def _spare(self, what: str, write: Callable[[], None]) -> None:
@@ -130,7 +134,11 @@ class RunRecord:
             domains=self.dataset.domains,
             step=self.loop.step,
             config=config,
-            trained_on={"data": data_name(root) if root else built_in(family(self.config.family)), "images": counts},
+            trained_on={
+                "data": data_name(root) if root else built_in(family(self.config.family)),
+                "images": counts,
+                "sample": self.dataset.sample(SAMPLE),
+            },
             perceptual=Path(getattr(self.config.objective, "perceptual", "none")).name,
             figures=self._figures,
             classifiers={classifier.name: classifier.facts()},

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
 from i2i_cli.data.augment import augmented, to_model_range
 from i2i_cli.data.dataset import Dataset
 from i2i_cli.data.sampling import BalancedSampler
 from i2i_cli.engine.device import autocast
-from i2i_cli.engine.loop import Loop, generator_for
+from i2i_cli.engine.loop import Loop
 from i2i_cli.jobs.figures import translation_sheet
 from i2i_cli.jobs.held_out import HeldOutFigures, HeldOutScorer
 from i2i_cli.jobs.observer import Observer
@@ -93,6 +91,8 @@ class Sitting:
         """Train until the run's end, or until `should_stop()`; then save."""
         if self._leads:
             self._record.start()
+            if self.config.training.minutes:
+                self.observer.note("minutes count training alone: its last scores, fits and gallery come after")
         self._saved = self._last = time.monotonic()
         due = self._due(should_stop)
         while not (due.finished or due.stop):
@@ -144,10 +144,9 @@ class Sitting:
     def _advance(self) -> None:
         loop, dataset, started = self.loop, self.dataset, time.perf_counter()
         rows = dataset.train[self._sampler.indices(loop.step)]
-        places = torch.rand(len(rows), generator=generator_for(self.config.seed, loop.step, "crops"))
         own = loop.peers.own(rows)
         context, num_parts = loop.context(), loop.num_parts
-        images = to_model_range(dataset.images.crops(own, loop.peers.own(places)), loop.device)
+        images = to_model_range(dataset.images.squares(own), loop.device)
         images = augmented(images, self.config.data, context.draws)
         loop.advance(Batch(images, dataset.labels[own].to(loop.device)), context)
         if loop.num_parts > num_parts:

@@ -1,5 +1,6 @@
 """The images that a command line names: files, folders, stdin, and lists of paths; and reading them."""
 
+import codecs
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from i2i_cli.data.domains import find_images
+from i2i_cli.data.folders import Note, passed_over, silent, walk
 from i2i_cli.data.geometry import Crop, Frame, fit
 from i2i_cli.data.images import SUFFIXES, read_image
 from i2i_cli.errors import ConfigError, DataError, I2IError
@@ -60,8 +61,11 @@ def parse_crop(text: str) -> Crop:
     return Crop(*numbers)
 
 
-def find_sources(paths: Sequence[Path], recursive: bool, crop: Crop | None = None) -> list[Source]:
+def find_sources(paths: Sequence[Path], recursive: bool, crop: Crop | None = None, note: Note = silent) -> list[Source]:
     """The images that `paths` (files, folders, `-`) stand for; `crop`: that part of each.
+
+    Args:
+        note: is told what is passed over in folders.
 
     Raises:
         ConfigError: a folder without `recursive`, unless it is called like an image.
@@ -72,12 +76,16 @@ def find_sources(paths: Sequence[Path], recursive: bool, crop: Crop | None = Non
         is_odd_image = not recursive and path.suffix.lower() in SUFFIXES  # one bad name of a glob stops no other
         if path == STREAM or is_odd_image or not _is_folder(path):
             sources.append(Source(path=path, crop=crop))
-        elif not recursive:
+            continue
+        if not recursive:
             raise ConfigError(f"{path} is a folder", "add -r to take all images in it")
-        elif found := find_images(path):
-            sources += [Source(path=image, below=path, crop=crop) for image in found]
-        else:
-            raise DataError(f"{path} has no images in it")
+        found = walk(path)
+        told = passed_over([found])
+        if not found.images:
+            raise DataError(f"{path} has no images in it", told)
+        if told:
+            note(f"{path}: {told}")
+        sources += [Source(path=image, below=path, crop=crop) for image in found.images]
     return sources
 
 
@@ -89,7 +97,20 @@ def _is_folder(path: Path) -> bool:
 
 
 def listed_paths(data: bytes, separator: bytes = b"\n") -> list[Path]:
-    """Paths from a list of them, one a line, or ended by NUL bytes as `find -print0` writes them."""
+    """Paths from a list of them, one a line, or ended by NUL bytes as `find -print0` writes them.
+
+    Lines may end as on Windows, and the list may be UTF-8 or UTF-16 with a byte order mark.
+
+    Raises:
+        DataError: lines with NUL bytes in them, which no path holds.
+    """
+    if separator == b"\n":
+        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            data = data.decode("utf-16", "replace").encode()
+        data = data.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").removesuffix(b"\r")
+        if b"\0" in data:
+            hint = "add -0 if NUL bytes end the paths; else save it as UTF-8 (UTF-16 without its mark looks like this)"
+            raise DataError("the list of paths holds NUL bytes", hint)
     return [Path(os.fsdecode(name)) for name in data.split(separator) if name]
 
 

@@ -1,6 +1,7 @@
 """A trained model: its weights brought to life, images of its square to codes and back."""
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import prod
@@ -15,11 +16,15 @@ from i2i_cli.config import nearest, updated
 from i2i_cli.data.augment import to_bytes, to_model_range
 from i2i_cli.engine.header import Header
 from i2i_cli.errors import ConfigError
-from i2i_cli.jobs.base_translator import BaseTranslator, Target
+from i2i_cli.jobs.base_translator import BaseTranslator
 from i2i_cli.models import family
 from i2i_cli.models.descriptor import Descriptor
 from i2i_cli.models.family import Codes, TranslationModel
 from i2i_cli.models.latent_classifier import LatentClassifier
+
+if hasattr(os, "register_at_fork"):
+    # Torch's threads stay behind in the parent, and a forked child would wait for them for ever.
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 DOMAINS = "domains"
 """Name of the latent classifier that every training ends with: it tells the model's own domains."""
@@ -117,8 +122,14 @@ class TrainedModel(BaseTranslator):
     @torch.no_grad()
     def encode(self, squares: Sequence[NDArray[np.uint8]], sources: Sequence[str] | None = None) -> Codes:
         """Codes of images. `sources`: their domains, as `sources_of` gives them."""
-        labels = None if sources is None else torch.tensor([self.label_of(name) for name in sources])
-        return self.model.encode(self.as_images(squares), None if labels is None else labels.to(self.device))
+        return self.model.encode(self.as_images(squares), self._labels(sources))
+
+    def rebuilding_codes(self, codes: Codes, sources: Sequence[str] | None) -> Tensor:
+        """See `BaseTranslator`."""
+        return self.model.rebuilding_codes(codes, self._labels(sources))
+
+    def _labels(self, sources: Sequence[str] | None) -> Tensor | None:
+        return None if sources is None else torch.tensor([self.label_of(s) for s in sources], device=self.device)
 
     def as_images(self, squares: Sequence[NDArray[np.uint8]]) -> Tensor:
         """Squares as the networks take them: (B, 3, S, S) in [-1, 1]."""
@@ -131,10 +142,6 @@ class TrainedModel(BaseTranslator):
 
     @torch.no_grad()
     def pixels(self, codes: Codes) -> NDArray[np.uint8]:
-        """Squares (B, S, S, 3) from codes."""
-        return to_bytes(self.model.decode(*codes)).numpy()
-
-    def decode(self, codes: Codes, target: Target, strength: float = 1.0) -> NDArray[np.uint8]:
-        """Squares (B, S, S, 3) of the contents in `codes` with the domain code of `target`."""
-        domain = torch.lerp(codes.domain, target.code.expand_as(codes.domain), strength)
-        return self.pixels(Codes(codes.content, domain))
+        """See `BaseTranslator`."""
+        domain = codes.domain.expand(len(codes.content), *codes.domain.shape[1:])
+        return to_bytes(self.model.decode(codes.content, domain)).numpy()

@@ -26,6 +26,7 @@ from i2i_cli.jobs.run_record import built_in, plain
 from i2i_cli.jobs.sitting import Sitting, TrainingResult
 from i2i_cli.models import family
 from i2i_cli.models.peers import Peers
+from i2i_cli.models.seeding import own_draws
 
 __all__ = ["Observer", "TrainingResult", "resume", "train"]
 
@@ -83,11 +84,40 @@ def resume(
         WeightsError: its state does not fit its config or its data.
     """
     observer, run = observer or Observer(), RunFolder(folder)
-    config = updated(run.read_config(), changes or {})
+    config = _changed(run.read_config(), changes or {}, folder)
     with _joined(config) as peers, _held(run, peers) as leads:
         if leads:
             run.sweep()
         return _resumed(run, config, observer, peers).go(should_stop)
+
+
+def _changed(config: RunConfig, changes: dict[str, Any], folder: Path) -> RunConfig:
+    """`config` with `changes` laid over it.
+
+    Raises:
+        ConfigError: they would make other networks of those that the run has trained so far.
+        DataError: the images are no longer where they were.
+    """
+    changed = updated(config, changes)
+    settled = {
+        "family": (config.family, changed.family),
+        "data.image_size": (config.data.image_size, changed.data.image_size),
+    }
+    mine, theirs = plain(config.networks), plain(changed.networks)
+    settled |= {f"networks.{name}": (mine[name], theirs.get(name)) for name in mine}
+    for name, (before, after) in settled.items():
+        if before != after:
+            raise ConfigError(
+                f"{folder} is trained with {name} = {before}, not {after}: its networks are made for that",
+                "leave it out, or train a new run with it",
+            )
+    root = Path(changed.data.root)
+    if changed.data.root and not root.is_dir():
+        raise DataError(
+            f"{root}: no such folder",
+            f"if the images have moved: i2i train --resume {folder} --set data.root=NEW",
+        )
+    return changed
 
 
 @contextmanager
@@ -119,13 +149,14 @@ def _resumed(run: RunFolder, config: RunConfig, observer: Observer, peers: Peers
             f"{run.path} was trained on the domains {', '.join(facts.domains)}, not {', '.join(dataset.domains)}",
             "resume with the folders that the run was started with",
         )
-    if facts.data != dataset.fingerprint():
+    now = dataset.fingerprint()
+    if any(now[name] != value for name, value in facts.data.items()):
         observer.note("warning: the training images have changed since; this is no exact continuation")
     try:
         loop.load_state(tensors, facts.step)
-    except (RuntimeError, KeyError, ValueError) as error:
+    except (RuntimeError, KeyError, ValueError, IndexError) as error:
         raise WeightsError(
-            f"{run.state} does not fit this run's config: {str(error).splitlines()[0]}",
+            f"{run.state} does not fit this run's config: other settings make other networks or critics",
             "resume with the settings that the run was started with",
         ) from error
     if peers.rank == 0:
@@ -171,13 +202,19 @@ def _check(config: RunConfig, domains: tuple[str, ...], peers: Peers, init: Path
             f"a batch of {batch} is not shared evenly by {peers.count} processes and {len(domains)} domains",
             f"use --batch-size {-(-batch // shares) * shares}",
         )
+    kind = family(config.family)
+    if kind.needs_every_domain and batch < shares:
+        raise ConfigError(
+            f"a batch of {batch} has no image of some of the {len(domains)} domains, and {kind.name} takes one of each",
+            f"use --batch-size {shares} or more",
+        )
     with torch.device("meta"):
-        family(config.family).build_model(config.networks, config.data.image_size, domains)
+        kind.build_model(config.networks, config.data.image_size, domains)
     if init is None:
         return
     header = read_header(init)
-    networks = header.config.get("networks")
-    if (header.family, networks, header.image_size) != (config.family, plain(config.networks), config.data.image_size):
+    is_like = (header.family, header.image_size) == (config.family, config.data.image_size)
+    if not is_like or updated(kind.networks, header.config.get("networks", {})) != config.networks:
         raise WeightsError(
             f"--init {init} has other networks or another image size than this run",
             "take over its --image-size and [networks] settings, or leave --init out",
@@ -213,7 +250,9 @@ def _open_data(config: RunConfig, observer: Observer, peers: Peers, init: Path |
     found = scan(root, lambda domains: kind.choose_domains(config.networks, domains))
     _check(config, found.domains, peers, init)
     dataset = decoded(found, config.data.image_size, observer.decoding)
-    for text in dataset.warnings:
+    if found.passed_over:
+        observer.note(found.passed_over)
+    for text in found.warnings:
         observer.note(f"warning: {text}")
     for text in dataset.images.bad:
         observer.note(f"left out: {text}")
@@ -224,8 +263,7 @@ def _build_loop(config: RunConfig, dataset: Dataset, peers: Peers) -> Loop:
     device = pick_device(local_device(config.training.device))
     precision = pick_precision(config.training.precision, device)
     kind = family(config.family)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+    with own_draws(config.seed):
         model = kind.build_model(config.networks, config.data.image_size, dataset.domains)
         objective = kind.build_objective(model, config.objective)
     return Loop(objective, config.training, device, precision, config.seed, peers)

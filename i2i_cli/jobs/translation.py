@@ -73,11 +73,11 @@ class Translator(TrainedModel):
         """One image in another domain, at its own size and with its own alpha.
 
         Args:
-            image: a Pillow image or a path.
+            image: see `ImageLike`.
             to: the domain; may be left out with `like`.
             like: an image whose domain code is taken instead of the domain's default one.
             source: the image's own domain, where the family needs it; else its folder's, else predicted.
-            strength: 0 keeps the image's own domain code, 1 takes the target's, between mixes.
+            strength: 0 rebuilds the image, 1 takes the target's domain code, between mixes.
             at_model_size: leave the result at the model's resolution.
 
         Raises:
@@ -89,7 +89,7 @@ class Translator(TrainedModel):
         target = self.like(like, to) if like is not None else self.target(str(to))
         codes, frames, sources = self._encode([open_image(image)], [source or folder_of(self, image)])
         self.check_route(sources[0] if sources else None, target.domain)
-        (pixels,) = self.decode(codes, target, strength)
+        (pixels,) = self.decode(codes, target, strength, sources)
         return frames[0].restore(pixels, at_model_size)
 
     def swap_domain(
@@ -118,11 +118,12 @@ class Translator(TrainedModel):
         """
         if not self.rebuilds:
             raise ConfigError(
-                f"{self.path} was never trained to rebuild an image from its own code",
-                "train with --set objective.pretraining_steps=1000, or translate instead",
+                f"{self.path} was never trained to rebuild an image",
+                "train with --set objective.weights.identity=10, or translate instead",
             )
-        codes, frames, _ = self._encode([open_image(image)], [source or folder_of(self, image)])
-        return frames[0].restore(self.pixels(codes)[0])
+        codes, frames, sources = self._encode([open_image(image)], [source or folder_of(self, image)])
+        (pixels,) = self.pixels(codes._replace(domain=self.rebuilding_codes(codes, sources)))
+        return frames[0].restore(pixels)
 
     def classify(self, image: ImageLike, labels: str = DOMAINS, *, source: str | None = None) -> dict[str, float]:
         """Probability of each class, from the image's domain code (SRAE 4.3). `source`: see `translate`."""

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from i2i_cli.models.backbone import Backbone, load_backbone
+from i2i_cli.models.seeding import own_draws
 
 PREFIX = "descriptor."
 """What the names of its tensors begin with, in a weights file beside a model's."""
@@ -141,8 +142,7 @@ def _scales_of_maps(features: Tensor) -> Tensor:
 def _principal(centred: Tensor) -> tuple[Tensor, Tensor]:
     """Deviations along the principal directions of `centred` (n, f), and those (up to NUMBERS, f)."""
     asked = min(NUMBERS + NUMBERS // 4, *centred.shape)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with own_draws(0):
         _, sizes, axes = torch.svd_lowrank(centred.cpu(), q=asked, niter=2)
     kept = min(NUMBERS, asked)
     return (sizes[:kept] / len(centred) ** 0.5).to(centred.device), axes[:, :kept].T.to(centred.device)

@@ -56,7 +56,8 @@ class Turn:
     """One player's move: the loop lets gradients into `trains` only, and steps their optimiser.
 
     `loss` returns the named raw terms that have a weight at this step, and `weights` those weights:
-    the same keys. A turn without weights at a step, or off its `every`, is passed over.
+    the same keys. A turn without weights at a step, or off its `every`, is passed over; one that is played at
+    every k-th step is played with k times its weights, so its strength does not depend on k.
     """
 
     name: str
@@ -107,6 +108,19 @@ class TranslationModel(nn.Module, ABC):
     @abstractmethod
     def decode(self, content: Tensor, domain: Tensor) -> Tensor:
         """Images (B, 3, H, W) in [-1, 1] from content and domain codes."""
+
+    def rebuilding_codes(self, codes: Codes, source: Tensor | None) -> Tensor:
+        """The domain codes (B, ...) that rebuild the images of `codes`: their own, unless a family says otherwise.
+
+        Args:
+            source: as for `encode`; a model that `needs_source` has to know it.
+        """
+        return codes.domain
+
+    def rebuild(self, images: Tensor, source: Tensor | None = None) -> Tensor:
+        """Images (B, 3, H, W) from their own codes: what the model can keep of them at best."""
+        codes = self.encode(images, source)
+        return self.decode(codes.content, self.rebuilding_codes(codes, source))
 
     def sample_codes(self, images: Tensor, draws: Draws) -> Codes:
         """Codes as the decoder meets them in training; `encode`'s where a family adds no noise."""
@@ -171,9 +185,10 @@ class Family:
         build_objective: (model, objective settings) -> objective.
         sample_set: which built-in images it is trained on where no others are given.
         sample_settings: nested tables laid over the config with them.
+        needs_every_domain: a step takes an image of every domain, so a batch has to be that large.
         choose_domains: (networks, domains that are there) -> those that are trained on, in their order;
             raises ConfigError.
-        rebuilds: (objective settings) -> whether images can be rebuilt from their own codes.
+        rebuilds: (objective settings) -> whether images are trained to be rebuilt: see `TranslationModel.rebuild`.
     """
 
     name: str
@@ -184,5 +199,6 @@ class Family:
     build_objective: Callable[[TranslationModel, Any], Objective]
     sample_set: str = "styles"
     sample_settings: Mapping[str, Any] = field(default_factory=dict)
+    needs_every_domain: bool = False
     choose_domains: Callable[[Any, Sequence[str]], tuple[str, ...]] = all_domains
     rebuilds: Callable[[Any], bool] = lambda objective: True

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from i2i_cli.models.layers import SLOPE, ConvBlock
+from i2i_cli.models.seeding import own_draws
 
 JUDGE_SIDE = 32
 """Images are judged at this side: enough to tell domains apart, and quick."""
@@ -58,8 +59,7 @@ class Judge(nn.Module):
 
 def fit_judge(images: Tensor, labels: Tensor, num_domains: int, *, steps: int, seed: int) -> Judge:
     """A judge that saw `images` (n, 3, 32, 32), as `as_judged` gives them, with labels (n,) and nothing else."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with own_draws(seed):
         judge = Judge(num_domains).to(images.device)
     fit(judge, images, labels, steps=steps, seed=seed)
     judge.set_scale(images)
@@ -122,10 +122,10 @@ def balanced_accuracy(logits: Tensor, labels: Tensor) -> float:
 
 
 def frechet_distance(first: Tensor, second: Tensor) -> float:
-    """Frechet distance between normal fits of two feature sets (n, f) and (n', f)."""
+    """Frechet distance between normal fits of two feature sets (n, f) and (n', f); one image alone has no spread."""
     first, second = first.cpu().double(), second.cpu().double()  # no float64 on MPS
     gap = (first.mean(0) - second.mean(0)).square().sum()
-    s1, s2 = first.T.cov(), second.T.cov()
+    s1, s2 = (side.T.cov(correction=int(len(side) > 1)) for side in (first, second))
     values, vectors = torch.linalg.eigh(s1)
     root = vectors @ torch.diag(values.clamp_min(0).sqrt()) @ vectors.T
     cross = torch.linalg.eigvalsh(root @ s2 @ root).clamp_min(0).sqrt().sum()

@@ -14,8 +14,8 @@ def i2i(*words: object) -> Result:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    for split in ("train", "test"):
-        draw_domains(tmp_path / "shapes" / split)
+    for shift, split in enumerate(("train", "test")):
+        draw_domains(tmp_path / "shapes" / split, shift=shift)
     return tmp_path / "shapes"
 
 

@@ -108,7 +108,7 @@ def test_a_classifier_of_other_labels_is_fitted_and_used(here: Path) -> None:
         shutil.copy(path, folder / f"{path.parent.name}-{path.name}")
     result = i2i("fit-classifier", "halves", "--group", r"\d\d\.png")
     assert result.stdout.splitlines()[0].split() == ["images", "count", "accuracy", "balanced", "AUC"]
-    assert "stored as 'halves' in" in result.stderr
+    assert "stored as 'halves' in" in result.stderr and "images were held out: figures of fewer" in result.stderr
     assert rows(i2i("classify", "query.png", "--labels", "halves").stdout)[0][1] in ("upper", "lower")
     assert "halves" in i2i("weights", "show").stdout
     assert "--force" in i2i("fit-classifier", "halves", code=2).stderr

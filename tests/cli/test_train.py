@@ -35,6 +35,8 @@ def test_resume_needs_no_other_flag_and_takes_few(domains: Path) -> None:
     assert RUNNER.invoke(app, ["train", "--resume", "runs/x", "--steps", "4"]).exit_code == 0
     longer = RUNNER.invoke(app, ["train", "--resume", "runs/x", "--set", "training.steps=5"])
     assert "finished at step 5" in longer.stderr
+    larger = RUNNER.invoke(app, ["train", "--resume", "runs/x", "--image-size", "64", "--steps", "9"])
+    assert larger.exit_code == 2 and "is trained with data.image_size = 32, not 64" in larger.stderr
     other = RUNNER.invoke(app, ["train", str(domains), "--resume", "runs/x"])
     assert other.exit_code == 2 and "goes on with a run as it is" in other.stderr
 
@@ -137,6 +139,8 @@ def test_the_dual_family_from_a_folder_to_a_run(factors: Path) -> None:
         ([*DUAL[:4], "--outputs", "red_disc,gray_square"], "did you mean 'grey_square'?"),
         ([*DUAL[:4], "--outputs", "red_disc"], "--outputs red_disc are 1 domains"),
         ([*DUAL, "--set", "networks.code_side=3"], "networks.code_side = 3"),
+        ([*DUAL, "--set", "networks.inputs=[1,2]"], "networks.inputs[0] = 1 has the wrong type"),
+        ([*DUAL, "--batch-size", "2"], "a batch of 2 has no image of some of the 4 domains"),
         ([*DUAL[2:]], "no setting is called 'networks.inputs'"),
     ],
 )

@@ -1,7 +1,9 @@
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from i2i_cli.data.dataset import open_dataset
 from i2i_cli.errors import DataError
@@ -39,3 +41,22 @@ def test_a_domain_without_a_readable_image_is_an_error(domains: Path) -> None:
         path.write_bytes(b"junk")
     with pytest.raises(DataError, match="'disc'"):
         open_dataset(domains, 32)
+
+
+def test_the_fingerprint_knows_the_pixels_that_are_trained_on(domains: Path, tmp_path: Path) -> None:
+    before = open_dataset(domains, 32)
+    moved = tmp_path / "moved"
+    shutil.copytree(domains, moved)
+    assert open_dataset(moved, 32).fingerprint() == before.fingerprint(), "another folder, the same images"
+    for path in (domains / "disc").iterdir():
+        Image.new("RGB", (40, 36), "lime").save(path)
+    after = open_dataset(domains, 32).fingerprint()
+    assert after["sha256"] == before.fingerprint()["sha256"] and after["pixels"] != before.fingerprint()["pixels"]
+
+
+def test_a_sample_is_of_training_images_and_spread_over_them(domains: Path) -> None:
+    dataset = open_dataset(domains, 32)
+    all_of_them = [dataset.images.digests[row] for row in dataset.train.tolist()]
+    assert dataset.sample(999) == all_of_them
+    some = dataset.sample(6)
+    assert len(some) == 6 and some[0] == all_of_them[0] and all_of_them.index(some[-1]) > len(all_of_them) / 2

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from i2i_cli.data.domains import find_images, is_held_out, scan
+from i2i_cli.data.domains import is_held_out, scan
 from i2i_cli.errors import DataError
 
 
@@ -12,15 +12,6 @@ def touch(root: Path, *names: str) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
     return root
-
-
-def test_images_are_found_below_and_others_passed_over(tmp_path: Path) -> None:
-    touch(tmp_path, "b.PNG", "a/c.jpeg", "a/.hidden.png", ".git/d.png", "notes.txt", "a/e.webp")
-    assert [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path)] == [
-        "a/c.jpeg",
-        "a/e.webp",
-        "b.PNG",
-    ]
 
 
 def test_pairs_share_a_key_whatever_their_suffix_and_stay_on_one_side(tmp_path: Path) -> None:
@@ -63,7 +54,7 @@ def test_a_tiny_domain_keeps_an_image_for_training(tmp_path: Path) -> None:
     touch(tmp_path, "a/1.png", "b/1.png", "b/2.png", "b/3.png")
     found = scan(tmp_path)
     assert Counter(item.label for item in found.train)[0] == 1
-    assert any("the smallest domain has 1 images" in text for text in found.warnings)
+    assert any("the smallest domain has 1 image;" in text for text in found.warnings)
 
 
 @pytest.mark.parametrize(
@@ -91,3 +82,39 @@ def test_some_of_the_domains_can_be_chosen(tmp_path: Path) -> None:
     found = scan(tmp_path, lambda names: tuple(name for name in names if name != "b"))
     assert found.domains == ("a", "c") and {item.path.parent.name for item in found.train} == {"a", "c"}
     assert Counter(item.label for item in found.train) == {0: 3, 1: 3}
+
+
+def test_what_systems_leave_behind_is_no_domain_and_is_named(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.png", "b/1.png", "b/1.heic", "__MACOSX/a/._1.png", "@eaDir/a.png", "lost+found/x")
+    found = scan(tmp_path)
+    assert found.domains == ("a", "b")
+    assert found.passed_over == "passed over: 1 file with other endings (.heic), @eaDir, __MACOSX, lost+found"
+    with pytest.raises(DataError, match="only the folder 'a'"):
+        scan(touch(tmp_path / "one", "a/1.png", "__MACOSX/a/._1.png"))
+
+
+def test_a_domain_without_a_known_ending_says_what_is_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="'b' has no training images") as caught:
+        scan(touch(tmp_path, "a/1.png", "b/1.heic"))
+    assert "1 file with other endings (.heic)" in caught.value.hint and ".jfif" in caught.value.hint
+
+
+def test_links_to_the_data_itself_are_no_domains(tmp_path: Path) -> None:
+    touch(tmp_path, "data/a/1.png", "data/b/1.png")
+    (tmp_path / "data" / "self").symlink_to(".")
+    (tmp_path / "data" / "above").symlink_to("..")
+    (tmp_path / "data" / "a" / "up").symlink_to("..")
+    found = scan(tmp_path / "data")
+    assert found.domains == ("a", "b")
+    assert [item.path.name for item in (*found.train, *found.test)] == ["1.png", "1.png"]
+
+
+def test_a_domain_may_be_a_link_to_images_elsewhere(tmp_path: Path) -> None:
+    touch(tmp_path, "store/cats/1.png", "data/b/1.png")
+    (tmp_path / "data" / "a").symlink_to("../store/cats")
+    assert scan(tmp_path / "data").domains == ("a", "b")
+
+
+def test_whether_folders_or_names_split_is_told(tmp_path: Path) -> None:
+    assert not scan(touch(tmp_path / "x", "a/1.png", "b/1.png")).is_split
+    assert scan(touch(tmp_path / "y", "train/a/1.png", "train/b/1.png")).is_split

@@ -1,10 +1,14 @@
 import io
+import struct
+import threading
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms, TiffImagePlugin
 
+from i2i_cli.data import images
 from i2i_cli.data.images import encode_image, read_image, upright, write_image
 from i2i_cli.errors import DataError
 
@@ -134,3 +138,188 @@ def test_a_broken_profile_does_not_reject_the_image() -> None:
 
 def test_upright_takes_an_image_from_memory() -> None:
     assert upright(Image.new("LA", (3, 2), (5, 0))).rgb.getpixel((0, 0)) == (255, 255, 255)
+
+
+def colours() -> Image.Image:
+    """A smooth picture of many colours."""
+    y, x = np.mgrid[0:32, 0:48]
+    return Image.fromarray(np.stack([60 + 4 * x, 40 + 5 * y, 200 - 3 * x], axis=2).clip(0, 255).astype(np.uint8))
+
+
+def exchanged_profile() -> bytes:
+    """sRGB with the tags of red and green exchanged: red numbers mean green light."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile.replace(b"rXYZ", b"????", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"????", b"gXYZ", 1)
+
+
+def grey_profile(gamma: float) -> bytes:
+    """A profile of greys whose light is their share of white to the power of `gamma`."""
+    white, curve = (b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061),
+                    b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0")  # fmt: skip
+    start = 128 + 4 + 2 * 12
+    table = struct.pack(">I4sII4sII", 2, b"wtpt", start, len(white), b"kTRC", start + len(white), len(curve))
+    size = start + len(white) + len(curve)
+    head = struct.pack(">I4sI4s4s4s", size, b"\0" * 4, 0x02100000, b"mntr", b"GRAY", b"XYZ ") + b"\0" * 12 + b"acsp"
+    head += b"\0" * 28 + struct.pack(">3i", 63190, 65536, 54061)
+    return head.ljust(128, b"\0") + table + white + curve
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+@pytest.mark.parametrize("format_name", ["PNG", "TIFF", "WEBP"])
+def test_a_colour_profile_says_what_the_numbers_mean(mode: str, format_name: str) -> None:
+    wanted = colours()
+    red, green, blue = wanted.split()
+    stored = Image.merge("RGB", (green, red, blue))
+    stored = stored.quantize(256) if mode == "P" and format_name != "WEBP" else stored.convert(mode.replace("P", "RGB"))
+    if mode == "RGBA":
+        stored.putpixel((0, 0), (0, 0, 0, 250))
+    options = {"lossless": True} if format_name == "WEBP" else {}
+    found = read_image(as_bytes(stored, format_name, icc_profile=exchanged_profile(), **options))
+    apart = np.abs(np.asarray(found.rgb, int) - np.asarray(wanted, int)).mean()
+    assert apart < (12 if mode == "P" else 2), "a palette of 256 colours is coarse"
+    assert (found.alpha is not None) is (mode == "RGBA")
+
+
+def test_a_grey_profile_is_heeded_and_srgb_itself_changes_nothing() -> None:
+    linear = Image.new("L", (8, 8), 55)
+    found = read_image(as_bytes(linear, "PNG", icc_profile=grey_profile(1.0))).rgb.getpixel((3, 3))
+    assert found[0] == found[1] == found[2] and abs(found[0] - 128) < 3, "a fifth of the light is half of sRGB's scale"
+    plain = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    same = read_image(as_bytes(colours(), "PNG", icc_profile=plain)).rgb
+    assert same.tobytes() == colours().tobytes()
+
+
+@pytest.mark.parametrize("profile", [b"junk" * 40, grey_profile(1.8)], ids=["junk", "of another mode"])
+def test_a_profile_that_does_not_fit_is_passed_over(profile: bytes) -> None:
+    assert read_image(as_bytes(colours(), "PNG", icc_profile=profile)).rgb.tobytes() == colours().tobytes()
+
+
+ODD_TAGS = {"a negative altitude": 0x8825, "a program as a fraction": 0x0131, "a resolution as text": 0x011A}
+
+
+def as_exif(orientation: int, tag: int) -> bytes:
+    """EXIF with an orientation and one tag as no camera should write it, byte by byte."""
+    kind, count = {0x8825: (4, 1), 0x0131: (10, 1), 0x011A: (2, 7)}[tag]
+    entries = struct.pack("<HHII", 0x0112, 3, 1, orientation) + struct.pack("<HHII", tag, kind, count, 60)
+    tiff = (b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", 2) + entries + struct.pack("<I", 0)).ljust(60, b"\0")
+    if tag == 0x8825:  # a GPS block with a signed fraction where an unsigned one belongs
+        tiff += struct.pack("<HHHIII", 1, 6, 10, 1, 100, 0).ljust(40, b"\0") + struct.pack("<ii", -3, 2)
+    else:
+        tiff += b"72 dpi\0\0" if tag == 0x011A else struct.pack("<ii", -7, 2)
+    return b"Exif\0\0" + tiff
+
+
+@pytest.mark.parametrize("tag", ODD_TAGS.values(), ids=ODD_TAGS)
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_one_odd_tag_does_not_refuse_a_photo(orientation: int, tag: int) -> None:
+    upside = corners().transpose(Image.Transpose.ROTATE_90) if orientation == 6 else corners()
+    data = as_bytes(upside, "JPEG", quality=95, subsampling=0, exif=as_exif(orientation, tag))
+    found = read_image(data)
+    assert found.size == found.rgb.size == (30, 20)
+    assert np.abs(np.asarray(found.rgb, int) - np.asarray(corners(), int)).mean() < 8
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 300])
+def test_an_orientation_that_there_is_not_turns_nothing(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert np.array_equal(np.asarray(read_image(as_bytes(corners(), "PNG", exif=exif)).rgb), np.asarray(corners()))
+
+
+def test_an_orientation_in_a_tiff_is_undone_too() -> None:
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    info[0x0112] = 6
+    stored = corners().transpose(Image.Transpose.ROTATE_90)
+    found = read_image(as_bytes(stored, "TIFF", tiffinfo=info))
+    assert found.size == (30, 20) and np.array_equal(np.asarray(found.rgb), np.asarray(corners()))
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def test_text_and_profiles_of_many_megabytes_make_no_image_unsound() -> None:
+    png, text = as_bytes(corners(), "PNG"), zlib.compress(b"x" * 3 * 2**20)
+    profile = zlib.compress(exchanged_profile().ljust(2 * 2**20, b"\0"))
+    extras = {"zTXt": b"Comment\0\0" + text, "iCCP": b"profile\0\0" + profile, "iTXt": b"Comment\0\1\0\0\0" + text}
+    for kind, data in extras.items():
+        assert read_image(png[:33] + chunk(kind.encode(), data) + png[33:]).size == (30, 20), kind
+
+
+def test_a_jpeg_that_lacks_its_end_marker_alone_is_read() -> None:
+    for options in ({}, {"progressive": True}):
+        data = as_bytes(colours(), "JPEG", quality=90, **options)
+        assert read_image(data[:-2]).rgb.tobytes() == read_image(data).rgb.tobytes()
+        with pytest.raises(DataError, match="damaged"):
+            read_image(data[:-40])
+
+
+def test_other_files_without_their_last_bytes_are_images_or_errors() -> None:
+    assert read_image(as_bytes(colours(), "PNG")[:-12]).size == (48, 32), "PNG's end is empty"
+    assert read_image(as_bytes(colours(), "GIF")[:-1]).size == (48, 32), "so is GIF's"
+
+
+def test_what_is_no_number_does_not_count_in_the_range() -> None:
+    ramp = np.linspace(100, 200, 256, dtype=np.float32).reshape(16, 16)
+    for wild in (np.nan, np.inf, -np.inf):
+        values = ramp.copy()
+        values[0, :4] = wild
+        pixels = np.asarray(read_image(as_bytes(Image.fromarray(values), "TIFF")).rgb)[..., 0]
+        assert pixels[15, 15] == 255 and 100 < pixels[values == values].mean() < 150, wild
+        assert (pixels[0, :4] == 0).all()
+    nothing = np.full((16, 16), np.nan, np.float32)
+    assert np.asarray(read_image(as_bytes(Image.fromarray(nothing), "TIFF")).rgb).max() == 0
+
+
+def test_a_value_that_a_geographic_tiff_calls_no_data_does_not_count_either() -> None:
+    values = np.linspace(100, 200, 256, dtype=np.float32).reshape(16, 16)
+    values[0, :4] = -9999
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    info[42113] = "-9999"
+    pixels = np.asarray(read_image(as_bytes(Image.fromarray(values), "TIFF", tiffinfo=info)).rgb)[..., 0]
+    assert 100 < pixels[1:].mean() < 160 and (pixels[0, :4] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("bits", "note"), [(8, "8-bit grey in a wider file"), (12, "12-bit grey in a wider file"), (16, "")]
+)
+def test_grey_of_fewer_bits_in_a_wider_file_is_scaled_by_its_own_and_told(bits: int, note: str) -> None:
+    ramp = np.linspace(0, 2**bits - 1, 256).round().astype(np.uint16).reshape(16, 16)
+    for format_name in ("PNG", "TIFF"):
+        found = read_image(as_bytes(Image.fromarray(ramp), format_name))
+        assert np.abs(np.asarray(found.rgb)[..., 0].reshape(-1).astype(int) - np.arange(256)).max() <= 1
+        assert found.note == note
+
+
+def test_one_pillow_image_serves_many_threads(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8))
+    noise.save(tmp_path / "x.jpg", exif=exif)
+    wanted = read_image(tmp_path / "x.jpg").rgb.tobytes()
+    for _ in range(5):
+        with Image.open(tmp_path / "x.jpg") as image:
+            found: list[bytes] = []
+
+            def ask(image: Image.Image = image, found: list[bytes] = found) -> None:
+                found.append(upright(image).rgb.tobytes())
+
+            threads = [threading.Thread(target=ask) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert found == [wanted] * 8
+
+
+def test_avif_is_read_where_pillow_reads_it() -> None:
+    assert ("AVIF" in images.FORMATS) is (".avif" in images.SUFFIXES)
+    if "AVIF" in images.FORMATS:
+        assert read_image(as_bytes(colours(), "AVIF")).size == (48, 32)
+
+
+@pytest.mark.parametrize("mode", ["La", "RGBa"])
+def test_colours_that_are_multiplied_by_their_alpha_are_divided_again(mode: str) -> None:
+    plain = Image.new(mode.upper(), (3, 2), (200, 128) if mode == "La" else (200, 200, 200, 128))
+    found, wanted = upright(plain.convert(mode)), upright(plain)
+    assert np.abs(np.asarray(found.rgb, int) - np.asarray(wanted.rgb, int)).max() <= 2 and found.alpha is not None

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from i2i_cli.data.cache import fit_shorter_side
 from i2i_cli.data.geometry import fit
 from i2i_cli.data.images import read_image
 from i2i_cli.errors import DataError
@@ -45,7 +44,6 @@ def test_the_smallest_and_the_longest_images_go_in_and_out(size: tuple[int, int]
     square, frame = fit(picture, 64)
     assert square.shape == (64, 64, 3) and frame.restore(square).size == size
     assert np.all(square == (9, 99, 199))
-    assert min(fit_shorter_side(picture.rgb, 64).size) == 64
 
 
 def test_the_contents_count_and_not_the_ending(tmp_path: Path) -> None:

@@ -93,6 +93,10 @@ def test_strange_headers_are_said(tmp_path: Path) -> None:
         {"classifiers": {"shape": {"classes": "ab"}}},
         {"classifiers": {"shape": {"classes": ["a", ".."]}}},
         {"trained_on": {"images": ["a"]}},
+        {"trained_on": {"sample": "ab"}},
+        {"trained_on": {"sample": [1]}},
+        {"format": 0},
+        {"config": [1]},
     ],
 )
 def test_what_no_training_writes_is_refused(tmp_path: Path, changed: dict) -> None:
@@ -112,12 +116,27 @@ def test_settings_that_earlier_versions_called_otherwise_are_understood() -> Non
             "weights": {"r1": 1.0, "kl": 0.5},
         },
     }
-    assert upgraded(old) == {
-        "networks": {"content_trunk": "edges", "width": 8},
-        "objective": {"hiding_ramp": 7, "swap_start": 3, "feature_crop": 1.0, "weights": {"kl": 0.5}},
+    found = upgraded(old, 1)
+    assert found == {
+        "networks": {"content_trunk": "edges", "width": 8, "modulate": False},
+        "objective": {
+            "hiding_ramp": 7,
+            "swap_start": 3,
+            "feature_crop": 1.0,
+            "swap_share": 1.0,
+            "weights": {"kl": 0.5, "content_ridge": 0.0},
+        },
     }
     assert "edges_only" in old["networks"], "what was read is left as it was"
     with pytest.raises(ConfigError, match="r1"):
         run_config({"objective": {"weights": {"r1": 1.0}}})  # what is typed today goes by today's names
-    dual = {"family": "dual", "objective": {"weights": {"r1": 1.0}}}
-    assert upgraded(dual) == dual
+    assert upgraded(found, FORMAT) == found, "what is of today stays as it is"
+
+
+def test_r1_of_format_1_keeps_its_strength() -> None:
+    old = {"family": "dual", "objective": {"r1_every": 8, "weights": {"r1": 2.0, "cycle": 1.0}}}
+    assert upgraded(old, 1)["objective"] == {"r1_every": 8, "weights": {"r1": 0.25, "cycle": 1.0}}
+    assert upgraded({**old, "objective": {"weights": {"r1": 2.0}}}, 1)["objective"]["weights"]["r1"] == 0.125
+    assert upgraded(old, 2) == old
+    for odd in ({}, {"objective": 3}, {"objective": {"weights": []}}, {"objective": {"weights": {"r1": "much"}}}):
+        upgraded({"family": "dual", **odd}, 1)  # whoever reads it says what is wrong

@@ -41,15 +41,20 @@ def test_halves_have_the_rows_and_the_noise_of_the_whole() -> None:
 
 
 def test_where_memory_is_short_a_step_is_done_in_parts_and_comes_to_the_same() -> None:
-    whole, parted = loop(fit_memory=True), limited(loop(fit_memory=True), most=3)
+    fast = {"fit_memory": True, "learning_rate": 1e-2, "warmup": 1}
+    whole, parted, still = loop(**fast), limited(loop(**fast), most=3), loop(**fast)
     for trained in (whole, parted):
         advance(trained, 1)
     assert (whole.num_parts, parted.num_parts) == (1, 2)
     first, second = whole.take_terms(), parted.take_terms()
     assert first == pytest.approx(second, abs=1e-6)
-    pairs = zip(whole.objective.parameters(), parted.objective.parameters(), strict=True)
-    moved = [(a - b).detach().abs().max() for a, b in pairs]
-    assert float(max(moved)) < 1e-4  # a step of Adam is 4e-6 at the first
+
+    def apart(other: Loop) -> float:
+        pairs = zip(whole.objective.parameters(), other.objective.parameters(), strict=True)
+        return float(torch.cat([(a - b).detach().flatten() for a, b in pairs]).norm())
+
+    # Adam's first step follows signs, and where a gradient is next to nothing, rounding decides them.
+    assert apart(parted) < 0.02 * apart(still), "the same step, but for rounding"
 
 
 def test_without_leave_or_with_nothing_to_halve_the_error_stands() -> None:

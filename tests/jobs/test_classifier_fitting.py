@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.jobs.classifier_fitting import fit_classifier, fit_on_gallery, score
+from i2i_cli.jobs import classifier_fitting
+from i2i_cli.jobs.classifier_fitting import fit_classifier, fit_on_gallery, score, score_if_any
 from i2i_cli.jobs.gallery import Gallery, GalleryFacts
 from i2i_cli.models.latent_classifier import LatentClassifier
 
@@ -105,3 +106,35 @@ def test_long_codes_are_fitted_by_their_principal_components() -> None:
     fitted = fit_classifier("x", codes[:200], labels[:200], ("a", "b"), np.arange(200).astype(str))
     assert fitted.classifier.weight.shape == (2, 1500)
     assert score(fitted.classifier, codes[200:].astype(np.float32), labels[200:]).accuracy > 0.95
+
+
+def doubts(codes: np.ndarray, labels: np.ndarray, held_out: int) -> list[str]:
+    groups = np.arange(len(labels)).astype(str)
+    fitted = fit_classifier("x", codes[held_out:], labels[held_out:], ("a", "b"), groups[held_out:])
+    return score_if_any(fitted, codes[:held_out], labels[:held_out]).doubts()
+
+
+def test_a_good_classifier_is_not_doubted() -> None:
+    codes, labels = drawn((60, 60))
+    order = np.random.default_rng(0).permutation(120)
+    assert doubts(codes[order], labels[order], 40) == []
+
+
+def test_what_says_little_is_told() -> None:
+    codes, labels = drawn((60, 60))
+    order = np.random.default_rng(0).permutation(120)
+    codes, labels = codes[order], labels[order]
+    assert doubts(codes, labels, 0) == ["no image was held out: whether it knows other images was not measured"]
+    one = doubts(codes, labels, 1)
+    assert one[0].startswith("1 image was held out") and one[1].startswith("all images held out have one label")
+    assert doubts(codes, labels, 8)[0].startswith("8 images were held out")
+    noise = np.random.default_rng(1).normal(size=(200, 3)).astype(np.float32)
+    (poor,) = doubts(noise, np.arange(200) % 2, 80)
+    assert poor.startswith("on images held out it is hardly better than chance: an AUC of 0.")
+
+
+def test_a_fit_that_does_not_settle_is_told_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classifier_fitting, "MAX_STEPS", 2)
+    codes, labels = drawn((60, 60))
+    fitted = fit_classifier("x", codes, labels, ("a", "b"), np.arange(120).astype(str))  # a warning would be an error
+    assert not fitted.converged and fitted.doubts()[0] == "the fit was ended before it had settled"

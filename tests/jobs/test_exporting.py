@@ -113,7 +113,7 @@ def test_an_export_that_does_something_else_is_not_kept(
 ) -> None:
     from i2i_cli.jobs.exported import ExportedTranslator
 
-    monkeypatch.setattr(ExportedTranslator, "decode", lambda self, codes, target: np.zeros((8, 32, 32, 3), np.uint8))
+    monkeypatch.setattr(ExportedTranslator, "pixels", lambda self, codes: np.zeros((8, 32, 32, 3), np.uint8))
     with pytest.raises(WeightsError, match="differs from torch by"):
         export_onnx(load(run, "cpu"), tmp_path / "onnx", exported / "shapes")
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -87,7 +87,7 @@ def test_pairs_are_scored_against_the_true_counterpart(scorer: HeldOutScorer) ->
     figures = scorer.figures(oracle(scorer), nullcontext())
     images = scorer.dataset.images
     first, second = scorer.dataset.pairs(scorer.dataset.test, 0, 1)
-    gap = (images.crops(second).float() - images.crops(first).float() - 140).abs().mean() / 127.5
+    gap = (images.squares(second).float() - images.squares(first).float() - 140).abs().mean() / 127.5
     assert figures.pair_l1["dark->light"] == pytest.approx(float(gap), rel=1e-3)
     assert figures.pair_l1.keys() == figures.judged.keys()
 

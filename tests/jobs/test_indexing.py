@@ -25,6 +25,12 @@ def codes_by_path(path: Path) -> dict[str, bytes]:
     }
 
 
+def alike(codes: bytes, others: bytes) -> bool:
+    """Whether two codes are equal but for rounding, which depends on the batch's size on some processors."""
+    one, other = (np.frombuffer(raw, np.float16).astype(np.float32) for raw in (codes, others))
+    return np.allclose(one, other, atol=5e-3)
+
+
 def test_labels_are_the_first_folder_below_the_split(tmp_path: Path) -> None:
     for name in ("train/cat/a.png", "test/dog/deep/b.png", "c.png", "other/d.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -49,8 +55,9 @@ def test_only_what_has_changed_is_encoded(tmp_path: Path, domains: Path, transla
     second = index_folder(translator, domains, out)
     after = codes_by_path(out)
     assert (second.encoded, second.kept, second.removed) == (2, 30, 1)
-    assert after["square/02.png"] == before["square/03.png"] == after["square/03.png"]
-    assert after["square/new.png"] == before["square/04.png"]
+    assert alike(after["square/02.png"], before["square/03.png"]) and alike(
+        after["square/new.png"], before["square/04.png"]
+    )
     assert {name: after[name] for name in after if name in before and name != "square/02.png"} == {
         name: code for name, code in before.items() if name not in ("disc/00.png", "square/02.png")
     }
@@ -66,9 +73,7 @@ def test_an_unreadable_image_has_no_row_and_moves_no_other(
     assert sorted(failure.source.path.name for failure in result.failures) == ["05.png", "06a.png"]
     whole, found = codes_by_path(tmp_path / "whole.safetensors"), codes_by_path(tmp_path / "g.safetensors")
     assert found.keys() == whole.keys() - {"disc/05.png"}
-    for name, codes in found.items():  # a batch of another size may round otherwise, depending on the processor
-        one, other = (np.frombuffer(raw, np.float16).astype(np.float32) for raw in (codes, whole[name]))
-        assert np.allclose(one, other, atol=5e-3), name
+    assert all(alike(codes, whole[name]) for name, codes in found.items())
 
 
 def test_a_stopped_index_goes_on(tmp_path: Path, domains: Path, translator: Translator, monkeypatch) -> None:

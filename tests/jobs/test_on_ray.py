@@ -1,5 +1,6 @@
 """The Ray engine against the local one, on a Ray of this machine."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +10,11 @@ import pytest
 ray = pytest.importorskip("ray")
 
 from i2i_cli.errors import ConfigError  # noqa: E402
-from i2i_cli.jobs.file_translation import FileTranslation, Outcome, Task  # noqa: E402
+from i2i_cli.jobs.file_translation import FileTranslation, Outcome  # noqa: E402
 from i2i_cli.jobs.gallery import open_gallery  # noqa: E402
 from i2i_cli.jobs.indexing import index_folder  # noqa: E402
 from i2i_cli.jobs.on_ray import encode_on_ray, translate_on_ray  # noqa: E402
-from i2i_cli.jobs.outputs import plan_outputs  # noqa: E402
+from i2i_cli.jobs.outputs import Task, plan_outputs  # noqa: E402
 from i2i_cli.jobs.remote import find_sources  # noqa: E402
 from i2i_cli.jobs.sources import STREAM, Source  # noqa: E402
 from i2i_cli.jobs.translation import load  # noqa: E402
@@ -30,11 +31,13 @@ def _ended() -> Iterator[None]:
 @pytest.fixture
 def images(domains: Path) -> Path:
     (domains / "disc" / "03x.png").write_bytes(b"no image")
+    for suffix in ("png", "jpg"):  # two that would become one file
+        shutil.copy(domains / "disc" / "03.png", domains / "disc" / f"twin.{suffix}")
     return domains
 
 
 def tasks(found: list[Source], out: Path) -> list[Task]:
-    return [Task(source, paths) for source, paths in plan_outputs(found, ["square"], out)]
+    return plan_outputs(found, ["square"], out)
 
 
 def shown(outcomes: list[Outcome]) -> list[tuple]:
@@ -46,8 +49,8 @@ def test_results_are_those_of_the_local_engine(run: Path, images: Path, tmp_path
     job = FileTranslation(translator=model, targets=[model.target("square")])
     local = list(job.run(tasks(find_sources([images / "disc"], True), tmp_path / "local")))
     there = list(translate_on_ray(job, tasks(find_sources([images / "disc"], True), tmp_path / "ray")))
-    assert shown(there) == shown(local) and sum(outcome.error is not None for outcome in there) == 1
-    bad = next(outcome for outcome in there if outcome.error)
+    assert shown(there) == shown(local) and sum(outcome.error is not None for outcome in there) == 3
+    bad = next(outcome for outcome in there if outcome.error and outcome.source.name == "03x.png")
     assert bad.error is not None and str(images / "disc" / "03x.png") in bad.error.message
 
     # Addresses: what fsspec calls file:// stands for any store.
@@ -59,7 +62,7 @@ def test_results_are_those_of_the_local_engine(run: Path, images: Path, tmp_path
         assert (tmp_path / "far" / path.name).read_bytes() == path.read_bytes()
     again = list(translate_on_ray(job, tasks(find_sources([address], True), out)))
     assert not any(outcome.written for outcome in again)
-    assert sum("exists already" in outcome.error.message for outcome in again if outcome.error) == len(again) - 1
+    assert sum("exists already" in outcome.error.message for outcome in again if outcome.error) == len(again) - 3
 
     index_folder(model, images, tmp_path / "a.safetensors")
     result = index_folder(model, images, tmp_path / "b.safetensors", encode=encode_on_ray)

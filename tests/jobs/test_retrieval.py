@@ -1,12 +1,13 @@
 import shutil
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.jobs.gallery import Gallery, open_gallery, save_gallery
 from i2i_cli.jobs.indexing import gallery_of, index_folder
+from i2i_cli.jobs.listing import name_below
 from i2i_cli.jobs.merging import merge
 from i2i_cli.jobs.retrieval import NeighbourSearch, default_gallery
 from i2i_cli.jobs.sources import STREAM, Source
@@ -155,3 +156,9 @@ def test_a_dual_model_s_codes_compare_within_a_category(dual_run: Path, factors:
     assert [place.path for place in known.neighbours] == [place.path for place in told.neighbours]
     (guessed,) = search.run([Source(path=copy)], 1)
     assert guessed.domain in dual.domains
+
+
+def test_a_file_is_called_the_same_in_a_gallery_on_every_system() -> None:
+    root = PureWindowsPath(r"C:\photos")
+    assert name_below(root, root / "disc" / "03.png") == "disc/03.png"
+    assert name_below(Path("/photos"), Path("/photos/disc/03.png")) == "disc/03.png"

@@ -40,6 +40,47 @@ def test_lists_of_paths_hold_any_name(tmp_path: Path) -> None:
     assert [os.fsencode(path) for path in listed_paths(b"\0".join(odd) + b"\0", b"\0")] == odd
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"a b.png\r\nc.png\r\n",
+        b"\xef\xbb\xbfa b.png\nc.png",
+        "a b.png\r\nc.png\r\n".encode("utf-16"),
+        b"\xfe\xff" + "a b.png\nc.png\n".encode("utf-16-be"),
+        b"a b.png\n\nc.png\r",
+    ],
+    ids=["CRLF", "BOM", "UTF-16", "UTF-16, big-endian", "blank lines"],
+)
+def test_lists_may_come_from_windows(data: bytes) -> None:
+    assert listed_paths(data) == [Path("a b.png"), Path("c.png")]
+
+
+def test_other_names_than_latin_survive_every_encoding() -> None:
+    for data in ("Bücher/日本.png\n".encode(), "Bücher/日本.png\r\n".encode("utf-16")):
+        assert listed_paths(data) == [Path("Bücher/日本.png")]
+
+
+def test_a_list_that_is_none_says_what_it_may_be() -> None:
+    with pytest.raises(DataError, match="holds NUL bytes") as caught:
+        listed_paths("a.png\n".encode("utf-16-le"))
+    assert "-0" in caught.value.hint and "UTF-16" in caught.value.hint
+    assert listed_paths(b"line\r\nbreak.png\0", b"\0") == [Path("line\r\nbreak.png")], "NUL-ended names are as they are"
+
+
+def test_what_is_passed_over_in_folders_is_told(tmp_path: Path) -> None:
+    for name in ("a.png", "b.heic", "c.jp2", "d.jfif"):
+        (tmp_path / name).touch()
+    told: list[str] = []
+    found = find_sources([tmp_path], recursive=True, note=told.append)
+    assert [source.path.name for source in found] == ["a.png", "d.jfif"]
+    assert told == [f"{tmp_path}: passed over: 2 files with other endings (.heic, .jp2)"]
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "x.heic").touch()
+    with pytest.raises(DataError, match="no images") as caught:
+        find_sources([tmp_path / "none"], recursive=True)
+    assert ".heic" in caught.value.hint
+
+
 def test_batches_keep_the_order_and_hold_each_failure_in_its_place(tmp_path: Path) -> None:
     sources = []
     for number in range(BATCH + 3):

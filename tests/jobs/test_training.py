@@ -21,6 +21,7 @@ from i2i_cli.jobs.observer import Observer
 from i2i_cli.jobs.run_config import run_config
 from i2i_cli.jobs.sitting import LOG_EVERY, _is_due, _journal_gap
 from i2i_cli.jobs.training import resume, train
+from tests.conftest import TINY, TINY_DUAL
 
 
 class Notes(Observer):
@@ -60,6 +61,8 @@ def test_a_run_folder_explains_itself(run: Path) -> None:
 def test_the_header_needs_no_flag_beside_it(run: Path) -> None:
     header = read_header(run / "model.safetensors")
     assert header.domains == ("disc", "square") and header.step == 6 and header.finished
+    sample = header.trained_on.pop("sample")
+    assert len(sample) == len(set(sample)) == 30, "a hash of every training image: there are few"
     assert header.trained_on == {"data": "shapes", "images": {"disc": 15, "square": 15}}
     assert set(header.figures) >= {"reconstruction_l1", "leak_means", "leak_noisy", "judged", "mean_frechet", "pair_l1"}
     assert header.perceptual == "none"
@@ -153,6 +156,79 @@ def test_other_domains_cannot_be_resumed_on_and_other_images_are_warned_of(
     (domains / "disc").rename(domains / "zebra")
     with pytest.raises(WeightsError, match="was trained on the domains disc, square, not square, zebra"):
         resume(tmp_path / "run")
+
+
+def test_images_that_were_replaced_under_their_names_are_noticed(tiny: dict, tmp_path: Path, domains: Path) -> None:
+    train(run_config(tiny), tmp_path / "run", should_stop=stopping_after(2))
+    observer = Notes()
+    resume(tmp_path / "run", observer=observer, should_stop=stopping_after(1))
+    assert not any("changed since" in text for text in observer.notes)
+    for path in (domains / "disc").iterdir():
+        Image.new("RGB", (40, 36), "lime").save(path)
+    resume(tmp_path / "run", observer=observer, should_stop=stopping_after(1))
+    assert any("no exact continuation" in text for text in observer.notes)
+
+
+def test_images_that_have_moved_are_gone_on_with_elsewhere(tiny: dict, tmp_path: Path, domains: Path) -> None:
+    train(run_config(tiny), tmp_path / "run", should_stop=stopping_after(2))
+    domains.rename(tmp_path / "moved")
+    with pytest.raises(DataError, match="no such folder") as caught:
+        resume(tmp_path / "run")
+    assert caught.value.hint.endswith(f"i2i train --resume {tmp_path / 'run'} --set data.root=NEW")
+    observer = Notes()
+    assert resume(tmp_path / "run", {"data": {"root": str(tmp_path / "moved")}}, observer=observer).finished
+    assert not any("changed since" in text for text in observer.notes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"data": {"image_size": 64}}, "is trained with data.image_size = 32, not 64"),
+        ({"networks": {"width": 24}}, "is trained with networks.width = 16, not 24"),
+        ({"networks": {"modulate": False}}, "is trained with networks.modulate = True, not False"),
+    ],
+)
+def test_a_run_keeps_its_networks(tiny: dict, tmp_path: Path, changes: dict, said: str) -> None:
+    train(run_config(tiny), tmp_path / "run", should_stop=stopping_after(1))
+    before = (tmp_path / "run" / "config.toml").read_text()
+    with pytest.raises(ConfigError, match=said):
+        resume(tmp_path / "run", changes)
+    assert (tmp_path / "run" / "config.toml").read_text() == before
+
+
+def test_other_critics_than_the_saved_ones_are_refused_in_our_words(tiny: dict, tmp_path: Path) -> None:
+    train(run_config(tiny), tmp_path / "run", should_stop=stopping_after(1))
+    for changes in ({"critic_width": 16}, {"weights": {"adversarial": 0.1}}, {"domain_critic": False}):
+        with pytest.raises(WeightsError, match="does not fit this run's config: other settings") as caught:
+            resume(tmp_path / "run", {"objective": changes})
+        assert "state_dict" not in caught.value.message and "Size" not in caught.value.message
+
+
+def test_what_comes_after_the_minutes_is_announced(tiny: dict, tmp_path: Path) -> None:
+    observer = Notes()
+    timed = {**tiny, "training": {**tiny["training"], "steps": 0, "minutes": 0.001}}
+    train(run_config(timed), tmp_path / "run", observer=observer)
+    assert any(text.startswith("minutes count training alone") for text in observer.notes)
+    assert any("now the codes of its 30 images are written: under a minute" in text for text in observer.notes)
+    observer = Notes()
+    train(run_config(tiny), tmp_path / "other", observer=observer)
+    assert not any(text.startswith("minutes") for text in observer.notes)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_batch_too_small_for_the_domains_of_a_dual_model_is_refused(size: int, factors: Path, tmp_path: Path) -> None:
+    settings = merged(TINY_DUAL, {"data": {"root": str(factors)}, "training": {"batch_size": size}})
+    with pytest.raises(ConfigError, match=f"a batch of {size} has no image of some of the 4 domains") as caught:
+        train(run_config(settings), tmp_path / "run")
+    assert caught.value.hint == "use --batch-size 4 or more" and not (tmp_path / "run").exists()
+    settings["training"] |= {"batch_size": 5, "steps": 3}
+    assert train(run_config(settings), tmp_path / "run").finished
+    srae = {
+        **TINY,
+        "data": {"root": str(factors), "image_size": 32},
+        "training": {**TINY["training"], "batch_size": size},
+    }
+    assert train(run_config(srae), tmp_path / "srae").finished, "SRAE takes domains in turn"
 
 
 def test_init_takes_the_networks_of_another_run(tiny: dict, tmp_path: Path, run: Path) -> None:

@@ -1,3 +1,7 @@
+import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +10,8 @@ import torch
 from PIL import Image
 
 import i2i_cli as i2i
+from i2i_cli.data.geometry import fit
+from i2i_cli.data.images import read_image
 from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.jobs.translation import Translator
 
@@ -66,6 +72,76 @@ def test_samples_are_drawn_without_replacement_and_by_seed(model: Translator) ->
     with pytest.raises(ConfigError) as caught:
         model.samples("disc", 16)
     assert "15 codes" in caught.value.hint
+
+
+def test_anything_that_holds_an_image_is_taken(model: Translator, photo: Path) -> None:
+    png = io.BytesIO()
+    Image.open(photo).save(png, "PNG")
+    pixels = np.asarray(Image.open(photo))
+    wanted = model.translate(photo, to="disc")
+    with photo.open("rb") as file:
+        taken = [
+            str(photo),
+            photo.read_bytes(),
+            bytearray(photo.read_bytes()),
+            file,
+            png.getvalue(),
+            io.BytesIO(png.getvalue()),
+            pixels,
+        ]
+        for image in taken:
+            assert difference(model.translate(image, to="disc"), wanted) < 1, type(image)
+    assert model.translate(pixels[..., 0], to="disc").size == wanted.size, "grey levels"
+    rgba = np.dstack([pixels, np.full(pixels.shape[:2], 90, np.uint8)])
+    assert model.translate(rgba, to="disc").getchannel("A").getextrema() == (90, 90)
+    assert difference(model.translate(pixels[::-1, ::-1], to="disc"), wanted) > 0, "a view with strides of its own"
+    assert model.classify(pixels) == pytest.approx(model.classify(photo), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (3, "a int"),
+        (None, "a NoneType"),
+        (io.StringIO("text"), "a StringIO"),
+        (np.zeros((4, 4)), "an array of float64 with the shape (4, 4)"),
+        (np.zeros((4, 4, 2), np.uint8), "an array of uint8 with the shape (4, 4, 2)"),
+        (np.zeros((0, 4, 3), np.uint8), "an array of uint8 with the shape (0, 4, 3)"),
+    ],
+)
+def test_what_holds_no_image_is_refused_in_a_sentence(model: Translator, image: object, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        model.translate(image, to="disc")
+    assert said in caught.value.message and caught.value.hint.startswith("give ")
+
+
+def test_images_that_cannot_be_read_are_errors_of_ours(model: Translator, photo: Path) -> None:
+    with Image.open(photo) as closed:
+        pass
+    for image in (closed, b"junk", io.BytesIO(b"")):
+        with pytest.raises(DataError):
+            model.translate(image, to="disc")
+
+
+@pytest.mark.parametrize("strength", [2, -1, float("nan"), float("inf")])
+def test_strengths_are_checked_as_on_the_command_line(model: Translator, photo: Path, strength: float) -> None:
+    with pytest.raises(ConfigError, match="a strength of"):
+        model.translate(photo, to="disc", strength=strength)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_pool_translates(run: Path, photo: Path) -> None:
+    code = (
+        "import multiprocessing, sys, warnings; import torch; import i2i_cli as i2i\n"
+        "torch.set_num_threads(4); torch.randn(400, 400) @ torch.randn(400, 400)\n"
+        f"model = i2i.load({str(run)!r}, 'cpu'); model.translate({str(photo)!r}, to='disc')\n"
+        f"def work(path): return model.translate(path, to='disc').size\n"
+        "with multiprocessing.get_context('fork').Pool(2) as pool:\n"
+        f"    print(pool.map_async(work, [{str(photo)!r}] * 3).get(60))"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "4"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120)
+    assert done.stdout == "[(200, 120), (200, 120), (200, 120)]\n", done.stderr[-900:]
 
 
 def test_what_cannot_be_meant_is_said(model: Translator, photo: Path, tmp_path: Path) -> None:
@@ -149,9 +225,17 @@ def test_rebuilding_takes_a_training_that_rebuilt(dual: Translator, dual_run: Pa
     disc = factors / "grey_disc" / "03.png"
     assert dual.reconstruct(disc).size == (40, 36)
     assert difference(dual.translate(disc, to="red_disc", strength=0.0), dual.reconstruct(disc)) == 0
+    z = dual.encode([fit(read_image(disc), 32)[0]], ["grey_disc"])
+    own = dual.model.kept_codes[dual.label_of("grey_square"), :1]  # of the same grey, another thing
+    assert torch.equal(dual.rebuilding_codes(z, ["grey_disc"]), own), "the image's own code is never its expression"
+    goal, half = dual.target("red_disc").code, dual.target("red_disc")
+    (between,) = dual.decode(z, half, 0.5, ["grey_disc"])
+    (wanted,) = dual.pixels(z._replace(domain=(own + goal) / 2))
+    assert np.abs(between.astype(int) - wanted).max() <= 1
     plain = i2i.load(dual_run, device="cpu")
     config = {**plain.header.config["objective"], "pretraining_steps": 0}
     config["weights"] = {**config["weights"], "identity": 0.0}
     plain.header.config["objective"] = config
-    with pytest.raises(ConfigError, match="never trained to rebuild an image"):
+    with pytest.raises(ConfigError, match="never trained to rebuild an image") as caught:
         plain.reconstruct(disc)
+    assert "objective.weights.identity" in caught.value.hint

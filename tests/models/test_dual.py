@@ -292,11 +292,30 @@ def test_the_table_s_critic_is_blind_to_fine_stripes() -> None:
     assert not torch.allclose(default(turned), default(images), atol=1e-4)
 
 
-def test_what_can_be_rebuilt() -> None:
+def test_images_are_rebuilt_by_their_own_code_and_a_kept_one_of_their_expression() -> None:
+    """As the identity term trains it: G(z, z) is never seen in training."""
+    trained, images = recorded("default")
+    model, y = trained.model, images.y
+    for label in range(4):
+        model.keep_codes(label, torch.full((3, 512), float(label)))
+    model.generator.met.clear()
+    model.rebuild(images.images, y)
+    mates = {label: model.roles.partner(label) for label in range(4)}
+    assert model.generator.met == [(label, mates[label]) for label in y.tolist()]
+    codes = model.encode(images.images, y)
+    assert torch.equal(
+        model.rebuilding_codes(codes, y)[:, 0], torch.tensor([float(mates[label]) for label in y.tolist()])
+    )
+
+
+def test_only_the_identity_term_trains_rebuilding() -> None:
     assert ObjectiveConfig().rebuilds()
     paper = FAMILY.recipes["paper"]["objective"]
     assert not updated(ObjectiveConfig(), paper).rebuilds()
-    assert updated(ObjectiveConfig(), merged(paper, {"pretraining_steps": 100})).rebuilds()
+    assert not updated(ObjectiveConfig(), merged(paper, {"pretraining_steps": 100})).rebuilds(), (
+        "then G(z, z) is trained"
+    )
+    assert updated(ObjectiveConfig(), merged(paper, {"weights": {"identity": 1.0}})).rebuilds()
 
 
 def test_one_direction_makes_the_outputs_alone() -> None:

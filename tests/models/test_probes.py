@@ -12,6 +12,14 @@ def test_frechet_distance_of_known_normals() -> None:
     assert frechet_distance(a, b) == pytest.approx(1 + 3 * (2 - 1) ** 2, rel=0.03)
 
 
+def test_one_image_alone_has_no_spread_and_is_measured_all_the_same() -> None:
+    many = torch.randn(500, 4, generator=torch.Generator().manual_seed(0))
+    for first, second in ((many[:1], many), (many, many[:1])):
+        wanted = (many[0] - many.mean(0)).square().sum() + many.var(0).sum()
+        assert frechet_distance(first, second) == pytest.approx(float(wanted), rel=1e-4)
+    assert frechet_distance(many[:1], many[1:2]) == pytest.approx(float((many[0] - many[1]).square().sum()), rel=1e-5)
+
+
 def test_balanced_accuracy_weighs_domains_alike() -> None:
     logits = torch.tensor([[1.0, 0.0]] * 9 + [[1.0, 0.0]])
     assert balanced_accuracy(logits, torch.tensor([0] * 9 + [1])) == pytest.approx(0.5)

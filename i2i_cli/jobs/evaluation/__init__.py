@@ -14,7 +14,7 @@ from i2i_cli.jobs.evaluation.finding import retrieval
 from i2i_cli.jobs.evaluation.keeping import attributes_kept
 from i2i_cli.jobs.evaluation.leak import leak
 from i2i_cli.jobs.evaluation.material import Material, gather
-from i2i_cli.jobs.evaluation.realism import realism
+from i2i_cli.jobs.evaluation.realism import MIN_FOR_DISTANCES, realism
 from i2i_cli.jobs.evaluation.reconstruction import reconstruction
 from i2i_cli.jobs.evaluation.translations import translation
 from i2i_cli.jobs.model_card import describe
@@ -97,6 +97,9 @@ def evaluate(
             notes.append(f"{name} is left out: {_LACKING[name]}")
     report(len(chosen), len(chosen))
     counts = material.test.labels.bincount(minlength=len(material.domains)).tolist()
+    if any(section.name == "realism" for section in sections) and min(counts) < MIN_FOR_DISTANCES:
+        few = ", ".join(f"{name} {count}" for name, count in zip(material.domains, counts, strict=True))
+        notes.append(f"Frechet and kernel distances take {MIN_FOR_DISTANCES} held-out images of either domain: {few}")
     evaluation = Evaluation(
         weights=str(translator.path),
         model=describe(translator.header),

@@ -5,6 +5,8 @@ import warnings
 import torch
 from torch import Tensor, nn
 
+from i2i_cli.models.seeding import own_draws
+
 NEIGHBOURS = 3
 
 
@@ -43,8 +45,7 @@ def kernel(first: Tensor, second: Tensor) -> tuple[float, float]:
         metric = KernelInceptionDistance(feature=_AsTheyAre(first.shape[1]), subsets=20, subset_size=size)
     metric.update(first.cpu(), real=False)
     metric.update(second.cpu(), real=True)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with own_draws(0):
         mean, deviation = metric.compute()
     return 1000 * float(mean), 1000 * float(deviation)
 

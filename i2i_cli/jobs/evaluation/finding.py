@@ -57,15 +57,23 @@ def _pair(material: Material, by: dict[str, Tensor], a: int, b: int) -> list[Fig
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     of_a, of_b = (torch.tensor([numbers[keys[row]] for row in rows]) for rows in (rows_a, rows_b))
     relevant = of_a[:, None] == of_b
-    share, name, figures = relevant.float().mean(1), material.name(a, b), []
+    name, figures = material.name(a, b), []
     for kind, units in by.items():
         ranked = (units[rows_a] @ units[rows_b].T).argsort(dim=1, descending=True)
         hits = relevant.gather(1, ranked)
         for k in (1, 5):
-            chance = float((1 - (1 - share) ** k).mean())
-            figures.append(share_of(f"R@{k} {kind}", name, hits[:, :k].any(1), chance))
+            figures.append(share_of(f"R@{k} {kind}", name, hits[:, :k].any(1), chance_of_recall(relevant, k)))
         figures.append(mean_of(f"mAP {kind}", name, average_precision(hits)))
     return figures
+
+
+def chance_of_recall(relevant: Tensor, k: int) -> float:
+    """R@k of k different answers drawn at random, by which of all m answers (n, m) would be right."""
+    wrong, m = (~relevant).sum(1).double(), relevant.shape[1]
+    missed = torch.ones_like(wrong)
+    for drawn in range(min(k, m)):
+        missed *= (wrong - drawn).clamp_min(0) / (m - drawn)
+    return float((1 - missed).mean())
 
 
 def average_precision(hits: Tensor) -> Tensor:

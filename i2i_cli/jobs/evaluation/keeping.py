@@ -7,6 +7,7 @@ from i2i_cli.jobs.evaluation.figure import Figure, Section, mean_of, with_means
 from i2i_cli.jobs.evaluation.material import Material, Pictures
 from i2i_cli.jobs.evaluation.translations import made, returned
 from i2i_cli.models.probes import Judge, as_judged, fit
+from i2i_cli.models.seeding import own_draws
 
 STEPS = 1200
 MIN_MEMBERS = 10
@@ -19,20 +20,21 @@ def attributes_kept(material: Material, seed: int) -> Section:
     network = _reader(material, material.train_pictures, seed)
     figures, used = list[Figure](), set[int]()
     for found in made(material, seed):
-        pictures, name = material.test_pictures.of(found.a), material.name(found.a, found.b)
-        columns = _readable(network, found.inputs, pictures.known)
+        name, fresh = material.name(found.a, found.b), material.fresh_of(found.a)
+        known, inputs = material.test_pictures.of(found.a).known[fresh], found.inputs[fresh.to(found.inputs.device)]
+        columns = _readable(network, inputs, known)
         if not columns:
             continue
         used |= set(columns)
-        truth = pictures.known[:, columns]
-        reference = float(_scores(_read(network, found.inputs)[:, columns], truth).mean())
+        truth = known[:, columns]
+        reference = float(_scores(_read(network, inputs)[:, columns], truth).mean())
         seen, back = dict[str, Tensor](), returned(material, found)[1]
         if not material.test_pictures.of(found.b).known.isnan().all():
             seen[name] = found.outputs
         if back is not None:
             seen[f"{name}->{material.domains[found.a]}"] = back
         for subject, images in seen.items():
-            scores = _scores(_read(network, images)[:, columns], truth)
+            scores = _scores(_read(network, images)[fresh][:, columns], truth)
             figures.append(mean_of("attributes", subject, scores, reference))
     text = (
         "A network that saw real images alone reads the attributes of translations to domains whose attributes are "
@@ -46,10 +48,9 @@ def attributes_kept(material: Material, seed: int) -> Section:
 def _reader(material: Material, pictures: Pictures, seed: int) -> Judge:
     """A network of the attributes, trained on the real training images that they are known of."""
     told = torch.nonzero(~pictures.known.isnan().all(1)).flatten()
-    known = Pictures(pictures.crops[told], pictures.labels[told], (), pictures.known[told])
+    known = Pictures(pictures.squares[told], pictures.labels[told], (), pictures.known[told])
     seen = torch.cat([as_judged(images) for images, _ in known.batches(material.translator.device)])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with own_draws(seed):
         network = Judge(len(material.attributes)).to(seen.device)
     fit(network, seen, known.labels, steps=STEPS, seed=seed, targets=known.known)
     return network

@@ -7,6 +7,7 @@ from i2i_cli.jobs.evaluation.figure import Figure, Section, balanced_share_of
 from i2i_cli.jobs.evaluation.material import Coded, Material, Pictures
 from i2i_cli.models.peers import Draws
 from i2i_cli.models.probes import code_probe, fit
+from i2i_cli.models.seeding import own_draws
 
 STEPS = 800
 
@@ -20,7 +21,7 @@ TEXT = (
 
 def leak(material: Material, seed: int) -> Section:
     """Linear and MLP probes of the content means, of the content with noise, and of the domain code."""
-    train, test = material.train, material.test
+    train, test, fresh = material.train, material.test, material.fresh
     sets: dict[str, tuple[Tensor, Tensor]] = {}
     if material.translator.model.splits_codes:
         sets["content"] = (train.content, test.content)
@@ -33,7 +34,9 @@ def leak(material: Material, seed: int) -> Section:
     figures = []
     for name, (known, asked) in sets.items():
         for kind in ("linear", "MLP"):
-            figures.append(_read(f"{name}, {kind}", kind, known, train, asked, test, len(material.domains), seed))
+            measure, num_domains = f"{name}, {kind}", len(material.domains)
+            asked_of, labels = asked[fresh.to(asked.device)], test.labels[fresh]
+            figures.append(_read(measure, kind, known, train, asked_of, labels, num_domains, seed))
     return Section(name="leak", text=TEXT, figures=tuple(figures))
 
 
@@ -46,14 +49,13 @@ def _noisy(material: Material, side: Pictures, draws: Draws) -> Tensor:
 
 
 def _read(
-    measure: str, kind: str, known: Tensor, train: Coded, asked: Tensor, test: Coded, num_domains: int, seed: int
+    measure: str, kind: str, known: Tensor, train: Coded, asked: Tensor, labels: Tensor, num_domains: int, seed: int
 ) -> Figure:
     mean, scale = known.mean(0), known.std(0).clamp_min(1e-6)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with own_draws(seed, known.device):
         inputs = known.shape[1]
         probe = code_probe(inputs, num_domains) if kind == "MLP" else nn.Linear(inputs, num_domains)
         probe = fit(probe.to(known.device), (known - mean) / scale, train.labels, steps=STEPS, seed=seed, rate=1e-3)
     with torch.no_grad():
-        right = probe((asked - mean) / scale).argmax(1).cpu() == test.labels
-    return balanced_share_of(measure, "all", right, test.labels, 1 / num_domains)
+        right = probe((asked - mean) / scale).argmax(1).cpu() == labels
+    return balanced_share_of(measure, "all", right, labels, 1 / num_domains)

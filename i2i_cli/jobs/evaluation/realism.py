@@ -22,6 +22,9 @@ from i2i_cli.models.probes import frechet_distance
 NUM_CODES = 8
 NUM_INPUTS = 60
 FILE = "features.safetensors"
+MIN_FOR_DISTANCES = 50
+"""Images of a domain under which a Frechet or a kernel distance says nothing."""
+
 MANY_FEATURES = 512
 """Above these, the Frechet distance is too dear to be found again on resampled rows."""
 
@@ -107,7 +110,7 @@ def _rebuilt(material: Material, real: dict[int, Tensor]) -> dict[int, Tensor]:
     model, found = material.translator.model, dict[int, Tensor]()
     for label, images in real.items():
         chunks = [(chunk, torch.full((len(chunk),), label, device=chunk.device)) for chunk in images.split(CHUNK)]
-        found[label] = torch.cat([model.decode(*model.encode(chunk, y)).float().clamp(-1, 1) for chunk, y in chunks])
+        found[label] = torch.cat([model.rebuild(chunk, y).float().clamp(-1, 1) for chunk, y in chunks])
     return found
 
 
@@ -115,19 +118,21 @@ def _distances(kind: Measured, fake: Tensor, label: int, name: str) -> list[Figu
     """Frechet and kernel distance of translations to real images of domain `label`; precision and recall."""
     own, floor, (first, second) = kind.real[label], kind.rebuilt.get(label), kind.names
     floors: list[float | None] = [None] * 4
+    enough = min(len(fake), len(own)) >= MIN_FOR_DISTANCES
     if floor is not None:
-        floors = [frechet(floor, own), kernel(floor, own)[0], _share(floor, own), _share(own, floor)]
-    value, n = frechet(fake, own), len(fake)
-    kernels = within(second, name, *kernel(fake, own), n, floors[1])
-    if fake.shape[1] > MANY_FEATURES:
+        distances = [frechet(floor, own), kernel(floor, own)[0]] if enough else [None, None]
+        floors = [*distances, _share(floor, own), _share(own, floor)]
+    figures, is_many = list[Figure](), fake.shape[1] > MANY_FEATURES
+    if enough:
+        value, n = frechet(fake, own), len(fake)
         plain = Figure(measure=first, subject=name, value=value, low=None, high=None, count=n, reference=floors[0])
-        return [plain, kernels]
-    return [
-        within(first, name, value, deviation_of(frechet_distance, fake, own), n, floors[0]),
-        kernels,
-        share_of("precision", name, inside(fake, own), floors[2]),
-        share_of("recall", name, inside(own, fake), floors[3]),
-    ]
+        spread = 0.0 if is_many else deviation_of(frechet_distance, fake, own)
+        figures.append(plain if is_many else within(first, name, value, spread, n, floors[0]))
+        figures.append(within(second, name, *kernel(fake, own), n, floors[1]))
+    if not is_many:
+        figures.append(share_of("precision", name, inside(fake, own), floors[2]))
+        figures.append(share_of("recall", name, inside(own, fake), floors[3]))
+    return figures
 
 
 def _share(points: Tensor, support: Tensor) -> float:

@@ -27,7 +27,7 @@ def reconstruction(material: Material) -> Section:
         real, rebuilt = [], []
         for images, labels in material.test_pictures.of(label).batches(device):
             real.append(images)
-            rebuilt.append(model.decode(*model.encode(images, labels)).float().clamp(-1, 1))
+            rebuilt.append(model.rebuild(images, labels).float().clamp(-1, 1))
         x, y = torch.cat(real), torch.cat(rebuilt)
         errors = (x - y).square().mean((1, 2, 3)) / 4  # of images in [0, 1]
         ssim = similarity(y, x, data_range=2.0, reduction="none")

@@ -72,12 +72,12 @@ def translation(material: Material, seed: int) -> Section:
     assert pictures is not None
     device, real = material.translator.device, {}
     for label in range(len(material.domains)):
-        taken = _judged(judge, pictures.of(label).images(device))
+        taken = _judged(judge, pictures.of(label).images(device))[material.fresh_of(label)]
         real[label] = float((taken == label).float().mean())
     figures: list[Figure] = []
     for found in made(material, seed):
         name = material.name(found.a, found.b)
-        taken = _judged(judge, found.outputs) == found.b
+        taken = _judged(judge, found.outputs)[material.fresh_of(found.a)] == found.b
         figures.append(share_of("judged", name, taken, real[found.b]))
         figures += _kept(material, found, name)
         figures.append(_moved(material, found, name, seed))
@@ -107,8 +107,7 @@ def _kept(material: Material, found: Made, name: str) -> list[Figure]:
 def returned(material: Material, found: Made) -> tuple[Tensor, Tensor | None]:
     """Content codes (n, k, a, b) of the translations, and the images (n, 3, S, S) of the way back.
 
-    The way back uses the input's own domain code where there is one, else the default of its domain;
-    None where no way leads back.
+    The way back takes the domain codes that rebuild the inputs; None where no way leads back.
     """
     model, again, back = material.translator.model, [], []
     leads_back = found.a in model.targets_of(found.b)
@@ -117,8 +116,7 @@ def returned(material: Material, found: Made) -> tuple[Tensor, Tensor | None]:
         content = model.encode(outputs, theirs).content
         again.append(content)
         if leads_back:
-            domain = model.encode(images, ours).domain
-            home = domain if model.splits_codes else model.target_codes(found.a)[:1].expand_as(domain)
+            home = model.rebuilding_codes(model.encode(images, ours), ours)
             back.append(model.decode(content, home).float().clamp(-1, 1))
     return torch.cat(again), torch.cat(back) if back else None
 
@@ -127,7 +125,7 @@ def _rebuilt_l1(material: Material, found: Made) -> float:
     """Mean error of the inputs' reconstructions: what the way back cannot be better than."""
     model, errors = material.translator.model, []
     for images in found.inputs.split(CHUNK):
-        rebuilt = model.decode(*model.encode(images, torch.full((len(images),), found.a, device=images.device)))
+        rebuilt = model.rebuild(images, torch.full((len(images),), found.a, device=images.device))
         errors.append((rebuilt.float() - images).abs().mean((1, 2, 3)))
     return float(torch.cat(errors).mean())
 

@@ -106,7 +106,9 @@ def _save_html(path: Path, embedding: Embedding, thumbnails: bool) -> None:
     panels = []
     for panel in embedding.panels:
         low, span = panel.points.min(0), np.ptp(panel.points, axis=0) + 1e-9
-        panels.append((_title(panel), (10 + 380 * (panel.points - low) / span).round(1).tolist()))
+        share = (panel.points - low) / span
+        places = np.stack([share[:, 0], 1 - share[:, 1]], axis=1)  # a page counts downwards, a plot upwards
+        panels.append((_title(panel), (10 + 380 * places).round(1).tolist()))
     squares = [_square(embedding, place, THUMBNAIL_SIDE) for place in range(len(embedding.rows))]
     page = render(
         "plotting/scatter.html",

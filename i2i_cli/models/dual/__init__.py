@@ -59,6 +59,7 @@ FAMILY = Family(
             "outputs": ("filled_letter", "outline_digit"),
         }
     },
+    needs_every_domain=True,
     choose_domains=_choose_domains,
     rebuilds=ObjectiveConfig.rebuilds,
 )

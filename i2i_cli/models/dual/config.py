@@ -74,5 +74,5 @@ class ObjectiveConfig:
             )
 
     def rebuilds(self) -> bool:
-        """Whether an image can be rebuilt from its own code."""
-        return bool(self.weights.identity or (self.pretraining_steps and self.weights.reconstruction))
+        """Whether an image is itself again from its own code and that of another of its expression."""
+        return bool(self.weights.identity)

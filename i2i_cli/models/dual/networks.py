@@ -191,6 +191,15 @@ class DualGAN(TranslationModel):
         """G(first, second): images (B, 3, H, W) in [-1, 1]."""
         return self.generator(content, domain)
 
+    def rebuilding_codes(self, codes: Codes, source: Tensor | None) -> Tensor:
+        """z' (B, n) of an image of the same expression and the other category, the default one.
+
+        G(z, z') is what `identity` trains; G(z, z) is never seen in training.
+        """
+        assert source is not None
+        lenders = torch.tensor([self.code_lender(label) for label in range(self.num_domains)], device=source.device)
+        return self.kept_codes[lenders[source], 0]
+
     def code_lender(self, label: int) -> int:
         """The domain of the same expression and the other category: a photo of a shoe makes a bag a photo."""
         return self.roles.partner(label)

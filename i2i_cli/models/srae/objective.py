@@ -89,7 +89,8 @@ class SRAEObjective(Objective):
         features = encoder.features(batch.images)
         content, domain = encoder.content(features), encoder.domain(features)
         z = Codes(content.sample(context.draws), domain.sample(context.draws))
-        context.left.update(content=z.content.detach(), domain=z.domain.detach())
+        # q_d learns from a draw of its own: of the same codes its term would be domain_stream again.
+        context.left.update(content=z.content.detach(), domain=domain.sample(context.draws).detach())
         reconstruction = self.model.decode(*z)
         terms = {"pixel": (reconstruction - batch.images).abs().mean()}
         if "perceptual" in wanted and self.perceptual is not None:

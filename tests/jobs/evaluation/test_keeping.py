@@ -43,8 +43,8 @@ def test_names_shared_by_many_are_classes() -> None:
 
 
 def test_attributes_that_are_read_from_real_images_are_sought_in_translations(run: Path, tmp_path: Path) -> None:
-    for split in ("train", "test"):
-        draw_domains(tmp_path / "shapes" / split, count=48)
+    for shift, split in enumerate(("train", "test")):
+        draw_domains(tmp_path / "shapes" / split, count=48, shift=shift)
     table = tmp_path / "known.csv"
     lines = [f"{place:02d}.png,{int(place % 4 < 2)},{place % 2}" for place in range(48)]
     table.write_text("\n".join(["file,left,odd", *lines]))
@@ -58,8 +58,8 @@ def test_attributes_that_are_read_from_real_images_are_sought_in_translations(ru
 
 
 def test_what_is_not_known_is_said(run: Path, tmp_path: Path) -> None:
-    for split in ("train", "test"):
-        draw_domains(tmp_path / "shapes" / split)
+    for shift, split in enumerate(("train", "test")):
+        draw_domains(tmp_path / "shapes" / split, shift=shift)
     found, _ = evaluate(load(run), tmp_path / "shapes", only=("attributes",))
     assert found.sections == () and any("--attributes" in note for note in found.notes)
     table = tmp_path / "known.csv"
