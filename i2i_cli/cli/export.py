@@ -48,7 +48,7 @@ def export(
 
     translator = open_translator(weights, "cpu")
     folder = out or export_folder(translator.path)
-    result = export_onnx(translator, folder, check or sample_images(), overwrite=force)
+    result = export_onnx(translator, folder, check or sample_images(), overwrite=force, note=say)
     say(
         f"compared with torch on {result.num_images} images, every way: codes differ by {result.largest_code:.1e} "
         f"of their spread at most, pixels by {result.largest_level} of 255 ({result.differing:.3%} of them)"

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from i2i_cli.data.augment import from_levels, to_levels
 from i2i_cli.data.cache import cache_folder
+from i2i_cli.data.folders import Note, silent
 from i2i_cli.data.glyphs import SAMPLE_SETS, VERSION
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.files import written_whole
@@ -87,11 +88,14 @@ class _Translation(nn.Module):
         return self.decoder(codes.content, own + strength * (code.expand_as(own) - own))
 
 
-def export_onnx(translator: Translator, folder: Path, images: Path, overwrite: bool = False) -> ExportResult:
+def export_onnx(
+    translator: Translator, folder: Path, images: Path, overwrite: bool = False, note: Note = silent
+) -> ExportResult:
     """Write `encoder.onnx`, `decoder.onnx` and `translation.onnx`, compare them with torch, then give them their names.
 
     Args:
         images: a folder whose first images the comparison is made on.
+        note: told which files of it are passed over.
 
     Raises:
         ConfigError: the extra is not installed.
@@ -100,7 +104,7 @@ def export_onnx(translator: Translator, folder: Path, images: Path, overwrite: b
     """
     for name in (ENCODER, DECODER, TRANSLATION):
         check_new(folder / name, overwrite)
-    (batch,) = list(load_batches(find_sources([images], True)[:CHECKED], translator.image_size))
+    (batch,) = list(load_batches(find_sources([images], True, note=note)[:CHECKED], translator.image_size))
     failures = [item.error for item in batch if isinstance(item, Failure)]
     if len(failures) == len(batch):
         raise failures[0]

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 from pathlib import Path
 
 from PIL import Image
@@ -43,6 +44,20 @@ def test_a_folder_as_a_page_and_as_numbers(run: Path, domains: Path, tmp_path: P
     assert len(rows) == 20 and {row[1] for row in rows} == {"disc", "square"}
     thumbs = tmp_path / "thumbs.png"
     assert i2i("plot", domains, "-w", run, "--method", "pca", "--thumbnails", "-o", thumbs).exit_code == 0
+
+
+def test_the_page_shows_the_points_as_the_picture_does(run: Path, domains: Path, tmp_path: Path) -> None:
+    """Pages count downwards: unless turned, every cloud would stand on its head beside its PNG."""
+    page, table = tmp_path / "codes.html", tmp_path / "codes.csv"
+    for out in (page, table):
+        assert i2i("plot", domains, "-w", run, "--method", "pca", "-o", out).exit_code == 0
+    circles = re.findall(r'<circle[^>]*cx="([-.0-9]+)"[^>]*cy="([-.0-9]+)"', page.read_text())[:32]
+    points = [(float(row[2]), float(row[3])) for row in lines(table)[1:]]
+    assert len(circles) == len(points) == 32
+    highest, lowest = (points.index(edge(points, key=lambda point: point[1])) for edge in (max, min))
+    rightmost, leftmost = (points.index(edge(points, key=lambda point: point[0])) for edge in (max, min))
+    assert float(circles[highest][1]) == 10 and float(circles[lowest][1]) == 390
+    assert float(circles[rightmost][0]) == 390 and float(circles[leftmost][0]) == 10
 
 
 def test_mistakes(run: Path, tmp_path: Path) -> None:

@@ -28,6 +28,11 @@ def test_the_margins_mirror_the_image() -> None:
     assert (left, top, right, bottom) == (0, 16, 64, 48)
     assert np.array_equal(square[top - 1], square[top + 1])
     assert np.array_equal(square[bottom], square[bottom - 2])
+    square, frame = fit(picture((32, 64)), 64)
+    left, top, right, bottom = frame.box
+    assert (left, top, right, bottom) == (16, 0, 48, 64), "an upright image is in the middle too"
+    assert np.array_equal(square[:, left - 1], square[:, left + 1])
+    assert np.array_equal(square[:, right], square[:, right - 2])
 
 
 def test_an_image_of_the_model_s_size_passes_unchanged() -> None:

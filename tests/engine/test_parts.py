@@ -1,5 +1,7 @@
 """Steps that do not fit into memory, in parts."""
 
+import copy
+
 import pytest
 import torch
 
@@ -55,6 +57,23 @@ def test_where_memory_is_short_a_step_is_done_in_parts_and_comes_to_the_same() -
 
     # Adam's first step follows signs, and where a gradient is next to nothing, rounding decides them.
     assert apart(parted) < 0.02 * apart(still), "the same step, but for rounding"
+
+
+def test_gradients_of_parts_add_up_to_those_of_the_whole() -> None:
+    """Weights would not tell: Adam's first step is as long for gradients of any size."""
+    found: dict[int, list[torch.Tensor]] = {}
+    for most in (99, 3):
+        trained = limited(loop(fit_memory=True), most)
+        trained.peers = copy.copy(trained.peers)
+
+        def kept(gradients, most=most):
+            found.setdefault(most, []).append(torch.cat([g.flatten() for g in gradients if g is not None]))
+            return list(gradients)
+
+        trained.peers.averaged = kept  # type: ignore[method-assign]
+        advance(trained, 1)
+    for whole, parted in zip(found[99], found[3], strict=True):
+        assert float((whole - parted).norm()) < 1e-3 * float(whole.norm())
 
 
 def test_without_leave_or_with_nothing_to_halve_the_error_stands() -> None:

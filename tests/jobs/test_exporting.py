@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from i2i_cli.errors import DataError, DeviceError, WeightsError
+from i2i_cli.errors import ConfigError, DataError, DeviceError, WeightsError
 from i2i_cli.jobs.exported import DECODER, ENCODER, TRANSLATION, load_exported
 from i2i_cli.jobs.exporting import export_onnx, sample_images
 from i2i_cli.jobs.translation import load
@@ -84,6 +84,18 @@ def test_a_model_that_needs_an_images_domain_is_told_it_or_finds_it(
         "--weights=factors", "--runtime=onnx",
     )  # fmt: skip
     assert done.returncode == 1 and "becomes red_disc, not red_square" in done.stderr
+
+
+def test_a_dual_model_s_strength_goes_from_the_rebuilt_image(exported: Path, dual_run: Path) -> None:
+    here, there = load_exported(str(exported / "onnx" / "factors")), load(dual_run, "cpu")
+    squares = [pixels(exported / "factors" / name / "01.png")[2:34, 4:36].astype(np.uint8) for name in here.domains]
+    sources = list(here.domains)
+    ours, theirs = there.encode(squares, sources), here.encode(squares, sources)
+    for strength in (0.0, 0.5, 1.0):
+        wanted = there.decode(ours, there.target("red_disc"), strength, sources).astype(int)
+        assert np.abs(wanted - here.decode(theirs, here.target("red_disc"), strength, sources)).max() <= 1
+    with pytest.raises(ConfigError, match="a strength of 2"):
+        here.decode(theirs, here.target("red_disc"), 2, sources)
 
 
 def test_the_metadata_tells_domains_and_codes(exported: Path, run: Path) -> None:

@@ -1,10 +1,12 @@
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 
+from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import open_dataset
-from i2i_cli.jobs.figures import sheet, translation_sheet
+from i2i_cli.jobs.figures import sheet, translated_sheet, translation_sheet
 from i2i_cli.jobs.translation import load
 
 
@@ -26,3 +28,16 @@ def test_a_sheet_has_a_column_for_every_domain_or_for_several_codes_of_the_only_
         pages = [translation_sheet(model, dataset, cpu, 2, rebuilds=rebuilds) for rebuilds in (True, False)]
         widths[name] = [page.width // 66 for page in pages]
     assert widths == {"all": [4, 3], "one": [6, 5]}
+
+
+def test_the_rebuilt_column_of_a_dual_sheet_is_what_the_model_rebuilds(dual_run: Path, factors: Path) -> None:
+    model, dataset = load(dual_run, device="cpu").model, open_dataset(factors, 32)
+    rows = torch.cat([dataset.rows(dataset.train, label, 2) for label in range(4)])
+    images, y = to_model_range(dataset.images.squares(rows), torch.device("cpu")), dataset.labels[rows]
+    page = translated_sheet(model, images, y, dataset.domains, 2)
+    wanted = sheet([("", images), ("", model.rebuild(images, y).detach())], 2)
+    columns = (2 * 66 + 2, page.height)
+    one, other = (np.asarray(picture.crop((0, 18, *columns)), int) for picture in (page, wanted))
+    assert np.abs(one - other).max() <= 1
+    again = sheet([("", images), ("", model.decode(*model.encode(images, y)).detach())], 2)
+    assert np.abs(one - np.asarray(again.crop((0, 18, *columns)), int)).max() > 1, "G(z, z) is another image"

@@ -54,7 +54,13 @@ def test_the_gallery_and_a_measurement_hold_what_a_command_encodes(model: Transl
             (wide.parent / "split" / split).mkdir(parents=True, exist_ok=True)
             (wide.parent / "split" / split / domain).symlink_to(wide / domain)
     material = gather(
-        model, wide.parent / "split", test_limit=9, train_limit=9, same=None, table=None, report=lambda done, total: None
+        model,
+        wide.parent / "split",
+        test_limit=9,
+        train_limit=9,
+        same=None,
+        table=None,
+        report=lambda done, total: None,
     )
     first = sorted((wide / "disc").iterdir())[0]
     assert torch.allclose(material.test.content[0], codes(model, first)[0].flatten(), atol=1e-4)

@@ -221,6 +221,22 @@ def test_swapped_images_are_a_share_of_the_batch() -> None:
     assert left.left["y_made"].shape == (3,)
 
 
+def test_a_swap_has_the_domain_code_of_the_image_whose_domain_it_is_judged_as(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained, given, moved = objective(swap_share=1.0, weights={"adversarial": 0.1}), [], 0
+    means, decode, y = trained.model.encode(batch().images), trained.model.decode, batch().y
+    monkeypatch.setattr(trained.model, "decode", lambda *codes: given.append(codes) or decode(*codes))
+    for seed in range(4):
+        left = Context(step=5000, draws=Draws(torch.Generator().manual_seed(seed)))
+        trained.autoencoder_loss(batch(), left)
+        content, domain = given[-1]
+        lenders = torch.cdist(domain, means.domain).argmin(1)
+        owners = torch.cdist(content.flatten(1), means.content.flatten(1)).argmin(1)
+        assert torch.equal(domain, means.domain[lenders]), "codes are of images of the batch"
+        assert torch.equal(y[lenders], left.left["y_made"][: len(lenders)])
+        moved += int((y[lenders] != y[owners]).sum())
+    assert moved, "some go to the other domain"
+
+
 def test_the_image_critic_learns_what_is_of_a_domain() -> None:
     """Bright images of domain 0 and dark ones of domain 1 are real; the same under the other label are not."""
     torch.manual_seed(0)
