@@ -45,7 +45,7 @@ def load_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
 
 
 _LAYER = re.compile(r"(.*decoder)\.layers\.(\d+)\.(.+)")
-"""A tensor of SRAE's decoder as files of format 1 may call it: one list of layers, of which the last makes the image."""
+"""A tensor of SRAE's decoder as files of format 1 may call it: one list, whose last layer makes the image."""
 
 
 def _names_today(names: Iterable[str]) -> dict[str, str]:
