@@ -35,7 +35,7 @@ class DomainFolder:
     """The images of a data set: domain names in order of their labels, and the two splits.
 
     Args:
-        is_split: whether `train/` says which images are trained on, rather than a hash of their names.
+        is_split: whether `train/` and `test/` say which images are held out, rather than a hash of their names.
         passed_over: one sentence on what lies in the folders and is no image, or "".
     """
 
@@ -86,7 +86,7 @@ def scan(root: Path, choose: Choose = lambda found: found) -> DomainFolder:
         domains=domains,
         train=tuple(train),
         test=tuple(test),
-        is_split=train_root is not None,
+        is_split=test_root is not None,
         warnings=warnings,
         passed_over=told,
     )

@@ -38,13 +38,18 @@ class Walk:
     system: list[Path] = field(default_factory=list)
 
 
+MOST_ENDINGS = 5
+"""Endings that are named; the rest are counted."""
+
+
 def passed_over(walks: list[Walk]) -> str:
     """One sentence on what is left out of `walks`; "" where nothing is."""
     others = sum((walk.others for walk in walks), Counter())
     told = []
     if count := others.total():
-        endings = ", ".join(sorted(others))
-        told.append(f"{count} file{'s' * (count > 1)} with other endings ({endings})")
+        endings = sorted(ending for ending, _ in others.most_common(MOST_ENDINGS))
+        more = [f"{len(others) - MOST_ENDINGS} more"] * (len(others) > MOST_ENDINGS)
+        told.append(f"{count} file{'s' * (count > 1)} with other endings ({', '.join(endings + more)})")
     told += sorted({path.name for walk in walks for path in walk.system})
     return f"passed over: {', '.join(told)}" if told else ""
 

@@ -1,5 +1,6 @@
 """Decode and encode one image: every odd kind comes in as upright 8-bit sRGB with its alpha beside it."""
 
+import hashlib
 import io
 import os
 import threading
@@ -108,8 +109,10 @@ def read_image(source: Path | bytes, max_side: int | None = None) -> Picture:
     try:
         try:
             return _decoded(io.BytesIO(source) if isinstance(source, bytes) else source, name, max_side)
+        except UnidentifiedImageError:
+            raise
         except OSError:
-            whole = _with_its_end(source if isinstance(source, bytes) else source.read_bytes())
+            whole = _with_its_end(source)
             if whole is None:
                 raise
             return _decoded(io.BytesIO(whole), name, max_side)
@@ -140,16 +143,23 @@ def _decoded(file: BinaryIO | Path, name: str, max_side: int | None) -> Picture:
         return picture._replace(size=(size[1], size[0]) if _orientation(image) >= 5 else size)
 
 
-def _with_its_end(data: bytes) -> bytes | None:
+_PADDINGS = (b"", *(hashlib.blake2b(bytes([number])).digest().replace(b"\xff", b"\x5a") for number in range(3)))
+
+
+def _with_its_end(source: Path | bytes) -> bytes | None:
     """The bytes of a JPEG that lacks its end marker alone, with it; None of anything else.
 
-    Where more is lacking, what follows is taken for pixels: then two different endings show different images.
+    Where more is lacking, what follows is taken for pixels: then different endings show different images.
     """
-    if not data.startswith(b"\xff\xd8") or data.endswith(_JPEG_END):
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        if file.read(2) != b"\xff\xd8":
+            return None
+        data = b"\xff\xd8" + file.read()
+    if data.endswith(_JPEG_END):
         return None
     try:
-        shown = [Image.open(io.BytesIO(data + more + _JPEG_END), formats=["JPEG"]) for more in (b"", b"\x5a" * 64)]
-        return data + _JPEG_END if shown[0].tobytes() == shown[1].tobytes() else None
+        shown = [Image.open(io.BytesIO(data + more + _JPEG_END), formats=["JPEG"]).tobytes() for more in _PADDINGS]
+        return data + _JPEG_END if len(set(shown)) == 1 else None
     except Exception:  # damaged in another way
         return None
 

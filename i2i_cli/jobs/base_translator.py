@@ -220,10 +220,20 @@ def open_image(image: ImageLike) -> Picture:
         return read_image(bytes(image))
     if isinstance(image, np.ndarray):
         return upright(_from_levels(image))
-    data = image.read() if hasattr(image, "read") else None
+    data = _bytes_in(image) if hasattr(image, "read") else None
     if not isinstance(data, bytes):
         raise ConfigError(f"an image cannot be taken from a {type(image).__name__}", _IMAGES)
     return read_image(data)
+
+
+def _bytes_in(file: Any) -> object:
+    """What is read of a file object; None of one that is opened as text."""
+    try:
+        return file.read()
+    except UnicodeDecodeError:
+        return None
+    except (OSError, ValueError) as error:  # a ValueError: it is closed
+        raise DataError(f"the file given cannot be read: {error}") from error
 
 
 _IMAGES = "give a path, a Pillow image, the bytes of a file, a file opened as binary, or an array of uint8"

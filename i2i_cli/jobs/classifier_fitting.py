@@ -241,13 +241,13 @@ def _regression(
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # told in our own words: see `doubts`
+    with warnings.catch_warnings(record=True) as warned:  # told in our own words: see `doubts`
+        warnings.simplefilter("always", ConvergenceWarning)
         model = LogisticRegression(C=strength, class_weight="balanced", max_iter=MAX_STEPS).fit(units, labels)
     weight, bias = model.coef_, model.intercept_
     if len(weight) == 1:  # two classes: scikit-learn gives the second one's row alone
         weight, bias = np.concatenate([0 * weight, weight]), np.concatenate([0 * bias, bias])
-    return weight, bias, bool(max(model.n_iter_) < MAX_STEPS)
+    return weight, bias, not any(issubclass(one.category, ConvergenceWarning) for one in warned)
 
 
 def score(classifier: LatentClassifier, codes: NDArray[np.float32], labels: NDArray[np.int64]) -> Score:

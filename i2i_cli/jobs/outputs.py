@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from i2i_cli.data.geometry import Crop
 from i2i_cli.data.images import OUTPUT_FORMATS, SUFFIXES
 from i2i_cli.errors import ConfigError, DataError, I2IError
 from i2i_cli.files import check_written_as
@@ -37,7 +38,13 @@ def plan_outputs(
     Raises:
         ConfigError: several results for one stream or file, or one that would take its input's place.
     """
-    sources = list(dict.fromkeys(sources))  # named twice, done once
+    once: dict[tuple[Path, Crop | None], Source] = {}  # an image that is named twice is done once
+    for source in sources:
+        once.setdefault((source.path.absolute(), source.crop), source)
+    sources = list(once.values())
+    if twins := [label for label in labels if sum(_safe(label) == _safe(other) for other in labels) > 1]:
+        names = " and ".join(dict.fromkeys(twins))
+        raise ConfigError(f"several results of each image would be named after {names}", "give them one at a time")
     num_results = len(sources) * len(labels)
     to_folder = out is not None and out != STREAM and _is_folder(out, num_results)
     planned = [Task(source, [_output(source, label, out, to_folder, suffix) for label in labels]) for source in sources]

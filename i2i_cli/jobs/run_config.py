@@ -55,23 +55,25 @@ FORMAT_KEY = "format"
 """In a `config.toml` that a run has written: the format in which all of its settings are there."""
 
 
+WHOLE = "Every setting of this run. Train the same again: i2i train --config config.toml"
+"""The comment above all settings of a run; of format 1 the only sign that they are all."""
+
+
 def _read(path: Path) -> dict[str, Any]:
-    """A file of settings: a person's few, or all that a run has written, which says in which format."""
+    """A file of settings: a person's few, or all that a run has written, as they are written today."""
     tables = read_toml(path)
-    return whole_config(tables, path) if FORMAT_KEY in tables else tables
+    is_whole = FORMAT_KEY in tables or path.read_text(encoding="utf-8").startswith(f"# {WHOLE}")
+    return whole_config(tables, path) if is_whole else tables
 
 
-def whole_config(tables: dict[str, Any], path: Path, unnamed: int = FORMAT) -> dict[str, Any]:
-    """The tables of the whole config at `path` as they are written today.
-
-    Args:
-        unnamed: the format of one that names none.
+def whole_config(tables: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The tables of the whole config at `path` as they are written today. Those of format 1 name no format.
 
     Raises:
         ConfigError: it has the format of a later version, or one that there never was.
     """
     own = {key: value for key, value in tables.items() if key != FORMAT_KEY}
-    written_as = tables.get(FORMAT_KEY, unnamed)
+    written_as = tables.get(FORMAT_KEY, 1)
     if not isinstance(written_as, int) or not 1 <= written_as <= FORMAT:
         hint = "install a newer i2i-cli"
         raise ConfigError(f"{path} has format {written_as}; this i2i reads up to {FORMAT}", hint)

@@ -17,7 +17,7 @@ from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.files import PART, locked, sweep, write_text
 from i2i_cli.jobs.model_card import model_card
 from i2i_cli.jobs.publishing import GALLERY, LOCK, MODEL
-from i2i_cli.jobs.run_config import FORMAT_KEY, RunConfig, from_tables, whole_config
+from i2i_cli.jobs.run_config import FORMAT_KEY, WHOLE, RunConfig, from_tables, whole_config
 
 _STATE_KEY = "i2i-state"
 CONFIG = "config.toml"
@@ -105,8 +105,7 @@ class RunFolder:
 
     def write_config(self, config: RunConfig) -> None:
         """Write every setting to `config.toml`."""
-        comment = "Every setting of this run. Train the same again: i2i train --config config.toml"
-        write_text(self.path / CONFIG, to_toml(config, comment, {FORMAT_KEY: FORMAT}))
+        write_text(self.path / CONFIG, to_toml(config, WHOLE, {FORMAT_KEY: FORMAT}))
 
     def read_config(self) -> RunConfig:
         """The run's config.
@@ -116,7 +115,7 @@ class RunFolder:
         """
         if not self.state.is_file():
             raise ConfigError(f"{self.path} holds no run to resume", "give the folder of a run, such as runs/faces")
-        return from_tables(whole_config(read_toml(self.path / CONFIG), self.path / CONFIG, unnamed=1))
+        return from_tables(whole_config(read_toml(self.path / CONFIG), self.path / CONFIG))
 
     def save_state(self, tensors: dict[str, Tensor], facts: StateFacts) -> None:
         """Write what `load_state` gives back."""

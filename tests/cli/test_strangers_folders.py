@@ -95,7 +95,9 @@ def test_lists_as_windows_writes_them(here: Path, encoding: str) -> None:
     assert len(i2i("classify", "--from-file", "-", stdin=Path("list.txt").read_bytes()).stdout.splitlines()) == 2
 
 
-def test_a_gallery_whose_images_have_moved_says_so_and_shows_no_blank(here: Path) -> None:
+def test_a_gallery_whose_images_have_moved_says_so_and_shows_no_blank(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     i2i("index", "shapes", "-o", "g.safetensors")
     (here / "shapes").rename(here / "elsewhere")
     words = ["neighbours", "query.png", "--gallery", "g.safetensors", "-k", "2", "--from", "disc", "--sheet", "s.png"]
@@ -111,6 +113,15 @@ def test_a_gallery_whose_images_have_moved_says_so_and_shows_no_blank(here: Path
     )
     (here / "elsewhere").rename(here / "shapes")
     assert "gone" not in i2i(*words, "--force").stderr
+    exists = Path.exists
+
+    def forbidden(path: Path) -> bool:
+        if "shapes" in path.parts and path.suffix:
+            raise PermissionError(13, "Permission denied")
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", forbidden)  # as of another user's folder, before Python 3.12
+    assert len(i2i(*words[:-2]).stdout.splitlines()) == 2
 
 
 def test_images_of_a_gallery_that_cannot_be_read_are_not_counted_as_queries(here: Path) -> None:

@@ -117,4 +117,5 @@ def test_a_domain_may_be_a_link_to_images_elsewhere(tmp_path: Path) -> None:
 
 def test_whether_folders_or_names_split_is_told(tmp_path: Path) -> None:
     assert not scan(touch(tmp_path / "x", "a/1.png", "b/1.png")).is_split
-    assert scan(touch(tmp_path / "y", "train/a/1.png", "train/b/1.png")).is_split
+    assert not scan(touch(tmp_path / "y", "train/a/1.png", "train/b/1.png")).is_split
+    assert scan(touch(tmp_path / "z", "train/a/1.png", "train/b/1.png", "test/a/2.png", "test/b/2.png")).is_split

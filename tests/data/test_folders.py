@@ -32,6 +32,9 @@ def test_files_with_other_endings_are_counted_by_them(tmp_path: Path) -> None:
     assert passed_over([walk(touch(tmp_path / "one", "x.heic"))]) == "passed over: 1 file with other endings (.heic)"
     assert passed_over([walk(touch(tmp_path / "fine", "a.png"))]) == ""
     silent("nobody hears this")
+    many = touch(tmp_path / "many", *(f"scan.{number:04}" for number in range(300)), "a.txt", "b.txt")
+    told = passed_over([walk(many)])
+    assert told.startswith("passed over: 302 files") and ".txt" in told and told.endswith(", 296 more)")
 
 
 def test_folders_that_systems_leave_are_passed_over_and_named(tmp_path: Path) -> None:

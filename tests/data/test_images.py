@@ -2,6 +2,7 @@ import io
 import struct
 import threading
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -252,6 +253,22 @@ def test_a_jpeg_that_lacks_its_end_marker_alone_is_read() -> None:
         assert read_image(data[:-2]).rgb.tobytes() == read_image(data).rgb.tobytes()
         with pytest.raises(DataError, match="damaged"):
             read_image(data[:-40])
+    small = np.random.default_rng(0).integers(0, 256, (10, 3, 5, 3), dtype=np.uint8)
+    for levels in small:
+        data = as_bytes(Image.fromarray(levels).resize((70, 40)), "JPEG", quality=60)
+        whole = read_image(data).rgb.tobytes()
+        for cut in range(3, 40):  # what is accepted is what was there, however little is lacking
+            with suppress(DataError):
+                assert read_image(data[:-cut]).rgb.tobytes() == whole, cut
+
+
+def test_a_large_file_that_is_no_image_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} is read whole"))
+    (tmp_path / "film.png").write_bytes(b"film" * 1000)
+    (tmp_path / "cut.png").write_bytes(as_bytes(colours(), "BMP")[:-200])
+    for name, said in (("film.png", "not an image"), ("cut.png", "damaged")):
+        with pytest.raises(DataError, match=said):
+            read_image(tmp_path / name)
 
 
 def test_other_files_without_their_last_bytes_are_images_or_errors() -> None:

@@ -77,7 +77,7 @@ def drawn_run(name: str, data: Path, folder: Path) -> RunFolder:
     folder.mkdir()
     text = (OLD / name / "config.toml").read_text().replace('"DATA"', json.dumps(str(data)))
     (folder / "config.toml").write_text(text)
-    config = from_tables(whole_config(read_toml(folder / "config.toml"), folder, unnamed=1))
+    config = from_tables(whole_config(read_toml(folder / "config.toml"), folder))
     facts = json.loads((OLD / name / "state.json").read_text())
     kind, domains = family(config.family), facts["data"]["domains"]
     objective = kind.build_objective(kind.build_model(config.networks, 32, domains), config.objective)
@@ -95,6 +95,7 @@ def test_runs_of_then_go_on_as_they_were_begun(name: str, tmp_path: Path) -> Non
     run, notes = drawn_run(name, data, tmp_path / "run"), Notes()
     assert resume(run.path, {"training": {"steps": 4}}, observer=notes).finished
     assert not any("changed since" in text for text in notes.notes), "what was not kept then is not compared"
+    assert any("trained on crops" in text for text in notes.notes)
     config, then = run.read_config(), read_toml(OLD / name / "config.toml")
     assert read_toml(run.path / "config.toml")["format"] == FORMAT
     if name == "dual":
@@ -113,6 +114,8 @@ def test_what_a_person_writes_takes_today_s_defaults(tmp_path: Path) -> None:
     whole = tmp_path / "whole.toml"
     whole.write_text(f"format = 1\n{(OLD / 'srae' / 'config.toml').read_text()}")
     assert run_config({}, whole).objective.weights.content_ridge == 0.0, "a run's own file says what it lacks"
+    assert run_config({}, OLD / "srae" / "config.toml").objective.weights.content_ridge == 0.0
+    assert run_config({}, OLD / "dual" / "config.toml").objective.weights.r1 == pytest.approx(1 / 16)
     for wrong in (FORMAT + 1, 0, '"new"'):
         whole.write_text(f"format = {wrong}\n")
         with pytest.raises(ConfigError, match="has format"):

@@ -70,6 +70,8 @@ def test_results_of_an_earlier_run_are_no_sources() -> None:
         ([source("a.png"), source("b.png")], ["x"], "o.png", "is one file"),
         ([source("a.png")], ["x"], "o.gif", "no image is written as '.gif'"),
         ([source("a.png")], ["x"], str(Path("a.png").absolute()), "take the place of its input"),
+        ([source("a.png")], ["a:b", "a?b"], None, "would be named after a:b and a\\?b"),
+        ([source("a.png")], ["x", "y", "x"], None, "would be named after x"),
     ],
 )
 def test_clashes_are_refused_before_any_work(sources, labels, out, said) -> None:
@@ -93,6 +95,8 @@ def test_two_images_that_would_become_one_file_are_named_and_the_rest_is_done(
 def test_an_image_that_is_named_twice_is_done_once() -> None:
     planned = plan_outputs([source("a.png"), source("b.png"), source("a.png")], ["x"], None)
     assert [(task.source.path.name, task.error) for task in planned] == [("a.png", None), ("b.png", None)]
+    both = [source("f/a.png"), source("f/a.png", "f"), source("f/b.png", "f")]
+    assert [task.source.path.name for task in plan_outputs(both, ["x"], Path("out"))] == ["a.png", "b.png"]
 
 
 def test_an_existing_folder_is_a_folder_and_a_file_no_folder(tmp_path: Path) -> None:

@@ -118,9 +118,13 @@ def test_what_holds_no_image_is_refused_in_a_sentence(model: Translator, image: 
 def test_images_that_cannot_be_read_are_errors_of_ours(model: Translator, photo: Path) -> None:
     with Image.open(photo) as closed:
         pass
-    for image in (closed, b"junk", io.BytesIO(b"")):
+    shut = photo.open("rb")
+    shut.close()
+    for image in (closed, b"junk", io.BytesIO(b""), shut):
         with pytest.raises(DataError):
             model.translate(image, to="disc")
+    with photo.open(encoding="utf-8") as text, pytest.raises(ConfigError, match="cannot be taken from a TextIO"):
+        model.translate(text, to="disc")
 
 
 @pytest.mark.parametrize("strength", [2, -1, float("nan"), float("inf")])

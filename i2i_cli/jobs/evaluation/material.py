@@ -19,7 +19,7 @@ from i2i_cli.errors import DataError
 from i2i_cli.jobs.classifier_fitting import held_out_rows
 from i2i_cli.jobs.codes import evenly
 from i2i_cli.jobs.evaluation.attributes import Attributes, classes_among, read_table
-from i2i_cli.jobs.gallery import UNDECIDED, Gallery
+from i2i_cli.jobs.gallery import HELD_OUT, Gallery
 from i2i_cli.jobs.indexing import gallery_made_with
 from i2i_cli.jobs.publishing import data_name
 from i2i_cli.jobs.trained import TrainedModel
@@ -201,11 +201,13 @@ def _share_trained_on(translator: TrainedModel, root: Path, counts: list[int], d
         digests: of its images; where they or the weights hold none, name and counts have to do.
     """
     told = translator.header.trained_on
+    same_counts = told.get("images") == dict(zip(translator.domains, counts, strict=True))
+    same_name = told.get("data") == data_name(str(root))
     if digests and (known := told.get("sample")):
         there = set(digests)
-        return sum(digest in there for digest in known) / len(known)
-    same_counts = told.get("images") == dict(zip(translator.domains, counts, strict=True))
-    return float(same_counts or told.get("data") == data_name(str(root)))
+        found = sum(digest in there for digest in known) / len(known)
+        return found or float(same_counts and same_name)  # another decoder may read the same files a level off
+    return float(same_counts or same_name)
 
 
 def _chosen(translator: TrainedModel, root: Path, found: Sequence[str]) -> tuple[str, ...]:
@@ -263,17 +265,18 @@ def _of_gallery(
     translator: TrainedModel, gallery: Gallery, test_limit: int, train_limit: int, same: str | None
 ) -> Material:
     """The codes that a gallery keeps: no image is opened."""
+    num_domains = len(translator.domains)
     known = np.array([gallery.label(row) in translator.domains for row in range(len(gallery))], np.bool_)
     rows = np.flatnonzero(known)
     keys = np.array([gallery.key(row) for row in rows.tolist()], np.str_)
     tests = held_out_rows(gallery, rows, keys)
     labels = np.array([translator.domains.index(str(gallery.label(row))) for row in rows.tolist()], np.int64)
-    counts, root = np.bincount(labels[~tests], minlength=len(translator.domains)).tolist(), Path(gallery.facts.root)
-    by_folder = bool((gallery.splits[rows] != UNDECIDED).any())
+    counts, root = np.bincount(labels[~tests], minlength=num_domains).tolist(), Path(gallery.facts.root)
+    by_folder = bool((gallery.splits[rows] == HELD_OUT).any())
     share = _share_trained_on(translator, root, counts)
     split = _split(by_folder, share, torch.from_numpy(tests), keys.tolist())
     train_places, places = (
-        np.concatenate([evenly(np.flatnonzero(chosen & (labels == label)), limit) for label in np.unique(labels)])
+        np.concatenate([evenly(np.flatnonzero(chosen & (labels == label)), limit) for label in range(num_domains)])
         for chosen, limit in ((split.learned_from.numpy(), train_limit), (split.measured.numpy(), test_limit))
     )
     train, test = (_coded_rows(gallery, rows[chosen], labels[chosen], same) for chosen in (train_places, places))

@@ -248,6 +248,11 @@ def test_what_a_model_was_trained_on_is_known_again_wherever_it_lies(run: Path, 
     del older.header.trained_on["sample"]
     with pytest.raises(DataError, match="fewer than 3 held-out"):
         material_of(older, draw_domains(tmp_path / "others", shift=1))  # as many images: taken for it
+    elsewhere = load(run, "cpu")
+    elsewhere.header.trained_on["sample"] = ["0" * 16]
+    again = draw_domains(tmp_path / "again" / elsewhere.header.trained_on["data"])
+    with pytest.raises(DataError, match="fewer than 3 held-out"):
+        material_of(elsewhere, again)  # as many under the same name, if decoded a level off
 
 
 def test_an_index_of_other_images_is_held_out_whole(run: Path, tmp_path: Path) -> None:
@@ -256,6 +261,9 @@ def test_an_index_of_other_images_is_held_out_whole(run: Path, tmp_path: Path) -
     found = material_of(model, codes)
     assert len(found.test.labels) == 40 and 0 < int(found.fresh.sum()) < 40
     assert len(found.train.labels) == 40 - int(found.fresh.sum())
+    index_folder(model, tmp_path / "others" / "disc", tmp_path / "plain.safetensors")
+    with pytest.raises(DataError, match="fewer than 3"):
+        material_of(model, tmp_path / "plain.safetensors")
 
 
 def test_distances_of_few_images_are_not_told_and_that_is_said_once(run: Path, data: Path, many: Path) -> None:
