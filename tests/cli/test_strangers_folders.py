@@ -8,30 +8,13 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from i2i_cli.cli import app
 from i2i_cli.jobs.figures import _lost
+from tests.cli.conftest import i2i
 from tests.conftest import draw_domains
 
-RUNNER = CliRunner()
 TINY = ["--image-size", "32", "--batch-size", "4", "--perceptual", "none", "--device", "cpu", "--precision", "fp32"]
 TINY += ["--set", "networks.width=16", "--set", "networks.min_width=8"]
-
-
-@pytest.fixture
-def here(tmp_path: Path, run: Path, domains: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a finished run, its data as `shapes/`, and `query.png`."""
-    shutil.copytree(run, tmp_path / "runs" / "faces")
-    shutil.copy(domains / "disc" / "03.png", tmp_path / "query.png")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def i2i(*words: str, code: int = 0, stdin: bytes | None = None):
-    result = RUNNER.invoke(app, list(words), input=stdin)
-    assert result.exit_code == code, result.stderr
-    return result
 
 
 PASSED_OVER = "passed over: 2 files with other endings (.heic, .jp2)"
