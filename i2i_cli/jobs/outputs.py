@@ -44,7 +44,7 @@ def plan_outputs(
     sources = list(once.values())
     if twins := [label for label in labels if sum(_safe(label) == _safe(other) for other in labels) > 1]:
         names = " and ".join(dict.fromkeys(twins))
-        raise ConfigError(f"several results of each image would be named after {names}", "give each once, or in a call of its own")
+        raise ConfigError(f"several results of each image would be named after {names}", "give each in its own call")
     num_results = len(sources) * len(labels)
     to_folder = out is not None and out != STREAM and _is_folder(out, num_results)
     planned = [Task(source, [_output(source, label, out, to_folder, suffix) for label in labels]) for source in sources]
