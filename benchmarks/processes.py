@@ -56,7 +56,7 @@ def step_seconds(name: str, side: int, peers: Peers, share: int) -> float:
     for _ in range(ROUNDS + 1):
         started = time.perf_counter()
         for _ in range(STEPS):
-            loop.advance(batch, loop.context())
+            loop.advance(batch)
         found.append((time.perf_counter() - started) / STEPS)
     return statistics.median(found[1:])
 

@@ -45,7 +45,7 @@ def main() -> None:
         for name, loop in loops.items():
             start = time.perf_counter()
             for _ in range(STEPS):
-                loop.advance(batch, loop.context())
+                loop.advance(batch)
             if turn:
                 seconds[name].append(time.perf_counter() - start)
     reference = median(seconds["default"])

@@ -20,20 +20,22 @@ class BalancedSampler:
         self._orders: dict[int, tuple[int, Tensor]] = {}
 
     def indices(self, step: int) -> Tensor:
-        """Image indices (B,) of the batch at `step`, domain by domain."""
-        num_domains = len(self._members)
-        chosen = []
+        """Image indices (B,) of the batch at `step`, domain by domain; of m domains each has B // m or one more."""
+        num_domains, chosen = len(self._members), []
         for label, members in enumerate(self._members):
             # Where B is no multiple of m, the spare places go round the domains.
-            start = (step * self._batch_size + label) // num_domains
-            stop = ((step + 1) * self._batch_size + label) // num_domains
-            chosen += [self._member(label, members, position) for position in range(start, stop)]
-        return torch.stack(chosen)
+            start, stop = ((place * self._batch_size + label) // num_domains for place in (step, step + 1))
+            for epoch in range(start // len(members), -(-stop // len(members))):
+                first = epoch * len(members)
+                places = self._order(label, epoch)[max(start - first, 0) : stop - first]
+                chosen.append(members[places])
+        return torch.cat(chosen)
 
-    def _member(self, label: int, members: Tensor, position: int) -> Tensor:
-        epoch, place = divmod(position, len(members))
-        if self._orders.get(label, (-1,))[0] != epoch:
+    def _order(self, label: int, epoch: int) -> Tensor:
+        known = self._orders.get(label)
+        if known is None or known[0] != epoch:
             seed = int.from_bytes(hashlib.sha256(f"{self._seed}/{label}/{epoch}".encode()).digest()[:7], "big")
             generator = torch.Generator().manual_seed(seed)
-            self._orders[label] = (epoch, torch.randperm(len(members), generator=generator))
-        return members[self._orders[label][1][place]]
+            known = epoch, torch.randperm(len(self._members[label]), generator=generator)
+            self._orders[label] = known
+        return known[1]

@@ -67,3 +67,9 @@ def free_memory(device: torch.device) -> None:
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
     """The context in which losses are computed at `precision`."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def choose_kernels(deterministic: bool) -> None:
+    """Which convolutions CUDA takes: those that give the same bits every time, or the fastest it finds."""
+    torch.backends.cudnn.deterministic = deterministic
+    torch.backends.cudnn.benchmark = not deterministic

@@ -1,81 +1,29 @@
 """The training loop. It plays a family's turns and knows neither the family nor its losses."""
 
 import copy
-import hashlib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from i2i_cli.engine.device import autocast, free_memory
-from i2i_cli.engine.parts import Part, accumulated, halves
-from i2i_cli.errors import ConfigError, I2IError, is_out_of_memory
+from i2i_cli.engine.device import choose_kernels
+from i2i_cli.engine.means import RunningMeans
+from i2i_cli.engine.parts import Gradients, Parts
+from i2i_cli.engine.recorded import Recorder
+from i2i_cli.engine.schedule import DueTurn, Schedule, TrainingConfig
+from i2i_cli.errors import I2IError
 from i2i_cli.models.family import Batch, Context, Objective, Turn
 from i2i_cli.models.peers import ALONE, Draws, Peers
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """How long, how large and how fast.
+class Loop:
+    """Optimisers, averaged weights and the running means of the terms, around a family's turns.
 
     Args:
-        steps: the absolute step to stop at; 0 leaves it to `minutes`.
-        minutes: wall time to stop at, resumed sittings added up; 0 leaves it to `steps`.
-        batch_size: images a step, balanced over the domains and shared by all processes.
-        fit_memory: where a step does not fit into memory, do it in parts and add up their gradients. What looks
-            at several images at once (swaps, contrasts) then sees those of a part.
-        learning_rate, beta1, beta2: of Adam, for every turn.
-        warmup: steps over which the learning rate grows to its value.
-        cooldown: share of `steps`, the last of them, over which it falls to nothing; a run that `minutes` end has none.
-        clip: largest norm of a turn's gradients; 0 is no limit.
-        ema: decay of the averaged weights that every command loads; 0 keeps the last ones.
-            Differs from the papers, which keep the last ones.
-        checkpoint_minutes: wall time between checkpoints.
-        device, precision: "auto" or a name; see `engine/device.py`.
+        prepare: what is done to a batch's images at the start of every step, with the step's draws.
+        note: is told in a sentence what a person should know once.
     """
-
-    steps: int = 20_000
-    minutes: float = 0.0
-    batch_size: int = 32
-    fit_memory: bool = False
-    learning_rate: float = 4e-4
-    beta1: float = 0.5
-    beta2: float = 0.99
-    warmup: int = 100
-    cooldown: float = 0.0
-    clip: float = 5.0
-    ema: float = 0.999
-    checkpoint_minutes: float = 5.0
-    device: str = "auto"
-    precision: str = "auto"
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 2:
-            raise ConfigError(f"training.batch_size = {self.batch_size}", "use 2 or more")
-        if self.steps < 0 or self.minutes < 0 or not (self.steps or self.minutes):
-            raise ConfigError(f"{self.steps} steps and {self.minutes:g} minutes are no training", "give one of them")
-        if self.checkpoint_minutes <= 0:
-            raise ConfigError(f"training.checkpoint_minutes = {self.checkpoint_minutes:g} is not above 0")
-        if not 0 <= self.cooldown <= 1:
-            raise ConfigError(f"training.cooldown = {self.cooldown:g}", "use a share of the steps, from 0 to 1")
-        if not (0 < self.learning_rate < 1 and 0 <= self.beta1 < 1 and 0 <= self.beta2 < 1 and 0 <= self.ema < 1):
-            raise ConfigError("training.learning_rate, beta1, beta2 and ema lie between 0 and 1")
-
-
-def generator_for(seed: int, step: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator that depends on nothing but its arguments.
-
-    Every random draw of a run comes from one of these, so a resumed run needs no saved generator
-    state, and what samples or checkpoints draw cannot disturb the training.
-    """
-    digest = hashlib.sha256(f"{seed}/{step}/{purpose}".encode()).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest[:7], "big"))
-
-
-class Loop:
-    """Optimisers, averaged weights and the running means of the terms, around a family's turns."""
 
     def __init__(
         self,
@@ -85,108 +33,91 @@ class Loop:
         precision: str,
         seed: int,
         peers: Peers = ALONE,
+        prepare: Callable[[Tensor, Draws], Tensor] = lambda images, draws: images,
+        note: Callable[[str], None] = lambda text: None,
     ) -> None:
-        # A resumed run is bit-identical only where the same convolution is chosen again.
-        torch.backends.cudnn.deterministic = True
+        choose_kernels(config.deterministic)
         self.objective = objective.to(device).to(memory_format=torch.channels_last)
-        self.config = config
-        self.device = device
-        self.precision = precision
-        self.seed = seed
-        self.peers = peers
-        self.num_parts = 1
-        self.step = 0
+        self.config, self.device, self.precision = config, device, precision
+        self.peers, self.prepare = peers, prepare
+        self.step, self.num_parts = 0, 1
         self.turns = objective.turns()
         self._parameters = {turn.name: _trained(turn) for turn in self.turns}
         self._optimisers = {name: self._optimiser(parameters) for name, parameters in self._parameters.items()}
         self.averaged = copy.deepcopy(objective.model).requires_grad_(False)
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
+        self._kept: list[Tensor] = list(self.averaged.parameters())
+        self._current: list[Tensor] = list(objective.model.parameters())
+        self._means = RunningMeans()
+        self._schedule = Schedule(seed, device)
+        self._recorder = Recorder(config.recorded, device, peers, self._schedule.generator, note)
 
     def _optimiser(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        config = self.config
-        betas, fused = (config.beta1, config.beta2), self.device.type in ("cpu", "cuda")
-        return torch.optim.Adam(parameters, config.learning_rate, betas, fused=fused)
+        config, on_cuda = self.config, self.device.type == "cuda"
+        # A recorded step reads the rate on the device.
+        rate = torch.tensor(config.learning_rate, device=self.device) if on_cuda else config.learning_rate
+        fused = self.device.type in ("cpu", "cuda")
+        return torch.optim.Adam(parameters, rate, (config.beta1, config.beta2), fused=fused, capturable=on_cuda)
 
     def context(self) -> Context:
         """This step's context, its generator seeded from the run's seed and the step alone."""
-        peers, generator = self.peers, generator_for(self.seed, self.step, "training", self.device)
-        return Context(step=self.step, draws=Draws(generator, peers.rank, peers.count), peers=peers)
+        return self._schedule.context(self.step, self.peers)
 
-    def advance(self, batch: Batch, context: Context) -> None:
-        """Play every turn that is due at this step, then average the weights."""
-        parts = [Part(batch, context)]
-        while len(parts) < self.num_parts:
-            parts = halves(parts)
-        for turn in self.turns:
-            weights = turn.weights(self.step)
-            if weights and self.step % turn.every == 0:
-                # As strong as if it were played at every step (lazy regularisation, arXiv 1912.04958, appendix B).
-                parts = self._play(turn, {name: weight * turn.every for name, weight in weights.items()}, parts)
-        self.num_parts = len(parts)
+    def advance(self, batch: Batch) -> None:
+        """One step: play every turn that is due, then average the weights.
+
+        Args:
+            batch: on the device, its images as `prepare` takes them.
+        """
+        due = self._schedule.due(self.turns, self.step)
+        self._schedule.set(self.step)
+        self._set_learning_rate()
+        self.objective.before_step()
+        if self.num_parts == 1:
+            kind = (batch.images.shape, *((turn.place, turn.names) for turn in due))
+            self._recorder.play(kind, batch, lambda given: self._play(due, given))
+        else:
+            self._play(due, batch)
+        self._means.count(due)
         self._average()
         self.step += 1
 
-    def _play(self, turn: Turn, weights: dict[str, float], parts: list[Part]) -> list[Part]:
-        """Move what `turn` trains. Returns the parts of the batch: more of them, where they did not fit."""
-        parts, gradients, terms = self._fitting(turn, weights, parts)
-        gradients = self.peers.averaged(gradients)
-        parameters = self._parameters[turn.name]
+    def _play(self, due: Sequence[DueTurn], batch: Batch) -> None:
+        """All that a step does to networks and optimisers: what a recorded step repeats."""
+        context = self.context()
+        batch = Batch(self.prepare(batch.images, context.draws), batch.y)
+        parts = Parts(batch, context, self.num_parts, self.config.fit_memory, self.device, self.precision)
+        for turn in due:
+            gradients, terms = parts.gradients(turn, self._parameters[turn.turn.name])
+            self._move(turn.turn.name, self.peers.averaged(gradients))
+            self._means.add(turn, terms)
+        self.num_parts = len(parts)
+
+    def _move(self, name: str, gradients: Gradients) -> None:
+        """Step what the turn `name` trains."""
+        parameters = self._parameters[name]
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = None if gradient is None else _laid_out_like(parameter, gradient)
         if self.config.clip:
-            nn.utils.clip_grad_norm_(parameters, self.config.clip)
-        optimiser, rate = self._optimisers[turn.name], self.learning_rate()
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        optimiser.step()
-        optimiser.zero_grad()
-        for name, term in terms.items():
-            self._sums[name] = self._sums.get(name, 0.0) + term
-            self._counts[name] = self._counts.get(name, 0) + 1
-        return parts
+            nn.utils.clip_grad_norm_(parameters, self.config.clip, foreach=self.device.type in ("cpu", "cuda"))
+        self._optimisers[name].step()
+        self._optimisers[name].zero_grad()
 
     def learning_rate(self) -> float:
-        """Of this step: warmed up at first, cooled down at last."""
-        config = self.config
-        warmth, cooling = (self.step + 1) / max(1, config.warmup), config.cooldown * config.steps
-        left = (config.steps - self.step) / cooling if cooling else 1.0
-        return config.learning_rate * max(0.0, min(1.0, warmth, left))
+        """Of this step."""
+        return self.config.learning_rate_at(self.step)
 
-    def _fitting(
-        self, turn: Turn, weights: dict[str, float], parts: list[Part]
-    ) -> tuple[list[Part], Sequence[Tensor | None], dict[str, Tensor]]:
-        """Gradients and terms of `turn`, with the parts that they were computed in.
-
-        Where memory is too little, each part is halved, and the turn computed anew. What an attempt
-        that failed has remembered (the codes that a ridge reads) is remembered twice.
-        """
-        if not self.config.fit_memory:
-            return parts, *self._accumulated(turn, weights, parts)
-        while True:
-            found = None
-            try:
-                found = self._accumulated(turn, weights, parts)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or not all(part.can_be_halved for part in parts):
-                    raise
-            if found is not None:
-                return parts, *found
-            free_memory(self.device)
-            parts = halves(parts)
-
-    def _accumulated(
-        self, turn: Turn, weights: dict[str, float], parts: list[Part]
-    ) -> tuple[Sequence[Tensor | None], dict[str, Tensor]]:
-        precision = autocast(self.device, self.precision)
-        return accumulated(turn, weights, parts, self._parameters[turn.name], precision)
+    def _set_learning_rate(self) -> None:
+        rate = self.learning_rate()
+        for optimiser in self._optimisers.values():
+            for group in optimiser.param_groups:
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(rate)
+                else:
+                    group["lr"] = rate
 
     @torch.no_grad()
     def _average(self) -> None:
-        # The average starts short, so that early samples are not those of the initial weights.
-        decay = min(self.config.ema, (1 + self.step) / (10 + self.step)) if self.config.ema else 0.0
-        for kept, current in zip(self.averaged.parameters(), self.objective.model.parameters(), strict=True):
-            kept.lerp_(current, 1 - decay)
+        torch._foreach_lerp_(self._kept, self._current, 1 - self.config.ema_at(self.step))
 
     def take_terms(self) -> dict[str, float]:
         """Means of the raw terms since the last call.
@@ -194,11 +125,7 @@ class Loop:
         Raises:
             I2IError: one of them is not a finite number.
         """
-        if not self._sums:
-            return {}
-        totals = torch.stack([total / self._counts[name] for name, total in self._sums.items()])
-        means = dict(zip(self._sums, self.peers.mean(totals).tolist(), strict=True))  # the one wait for the device
-        self._sums, self._counts = {}, {}
+        means = self._means.take(self.peers)
         wild = [name for name, mean in means.items() if not math.isfinite(mean)]
         if wild:
             raise self._divergence(", ".join(wild))
@@ -239,6 +166,7 @@ class Loop:
                     tensor = _laid_out_like(parameter, tensor)
                 state.setdefault(int(index), {})[key] = tensor
             optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+        self._recorder.forget()
         self.step = step
 
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import Dataset
-from i2i_cli.engine.loop import Loop, generator_for
+from i2i_cli.engine.loop import Loop
+from i2i_cli.engine.schedule import generator_for
 from i2i_cli.errors import I2IError
 from i2i_cli.jobs.classifier_fitting import FittedClassifier, fit_classifier, score_if_any
 from i2i_cli.jobs.gallery import TRAINED

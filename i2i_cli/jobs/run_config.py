@@ -8,7 +8,7 @@ from typing import Any
 from i2i_cli.config import merged, nearest, parse_assignment, read_toml, updated
 from i2i_cli.data.augment import DataConfig
 from i2i_cli.engine.header import FORMAT, upgraded
-from i2i_cli.engine.loop import TrainingConfig
+from i2i_cli.engine.schedule import TrainingConfig
 from i2i_cli.errors import ConfigError
 from i2i_cli.models import family
 

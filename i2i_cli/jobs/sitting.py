@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from i2i_cli.data.augment import augmented, to_model_range
 from i2i_cli.data.dataset import Dataset
+from i2i_cli.data.loading import Loader
 from i2i_cli.data.sampling import BalancedSampler
 from i2i_cli.engine.device import autocast
 from i2i_cli.engine.loop import Loop
@@ -18,7 +18,6 @@ from i2i_cli.jobs.run_config import RunConfig
 from i2i_cli.jobs.run_folder import RunFolder
 from i2i_cli.jobs.run_record import RunRecord
 from i2i_cli.models import family
-from i2i_cli.models.family import Batch
 
 LOG_EVERY = 20
 """Steps between two readings of the losses: the only times when the loop waits for the device."""
@@ -28,6 +27,9 @@ DENSE = 10_000
 
 LOG_SECONDS = 20.0
 """Where steps are slow, the losses are read at least this often."""
+
+SCORING_SHARE = 0.05
+"""Of the time that a training may spend on scores: one that is due waits until it fits; the last never does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +78,10 @@ class Sitting:
         self.seconds = seconds
         self.figures: HeldOutFigures | None = None
         self.images_per_second = 0.0
-        self._sampler = BalancedSampler(
+        sampler = BalancedSampler(
             dataset.labels[dataset.train], len(dataset.domains), config.training.batch_size, config.seed
         )
+        self._loader = Loader(dataset, sampler, loop.device, loop.peers.own)
         self._record = RunRecord(folder, config, dataset, loop, observer)
         self._rebuilds = family(config.family).rebuilds(config.objective)
         self._scorer: HeldOutScorer | None = None
@@ -86,6 +89,7 @@ class Sitting:
         self._journalled = 0
         self._leads = loop.peers.rank == 0
         self._saved, self._last = time.monotonic(), time.monotonic()
+        self._score_waits, self._scoring, self._last_scoring = False, 0.0, 0.0
 
     def go(self, should_stop: Callable[[], bool]) -> TrainingResult:
         """Train until the run's end, or until `should_stop()`; then save."""
@@ -118,11 +122,15 @@ class Sitting:
         self.seconds, self._last = self.seconds + now - self._last, now
         finished = self.share() >= 1
         sample = finished or _is_due(step, first=50, widest=2000)
-        score = finished or _is_due(step, first=500, widest=4000)
+        self._score_waits |= _is_due(step, first=500, widest=4000)
+        score = finished or (self._score_waits and self._has_time_to_score())
         checkpoint = now - self._saved > 60 * training.checkpoint_minutes
         read = sample or score or step % LOG_EVERY == 0 or now - self._logged > LOG_SECONDS
         due = _Due(read, sample, score, read and checkpoint, finished, should_stop())
         return _Due(*self.loop.peers.any(due))
+
+    def _has_time_to_score(self) -> bool:
+        return self._scoring + self._last_scoring <= SCORING_SHARE * self.seconds or not self._scoring
 
     def _do(self, due: _Due) -> None:
         if self._leads and due.sample:
@@ -142,17 +150,13 @@ class Sitting:
         return max(by_steps, by_time)
 
     def _advance(self) -> None:
-        loop, dataset, started = self.loop, self.dataset, time.perf_counter()
-        rows = dataset.train[self._sampler.indices(loop.step)]
-        own = loop.peers.own(rows)
-        context, num_parts = loop.context(), loop.num_parts
-        images = to_model_range(dataset.images.squares(own), loop.device)
-        images = augmented(images, self.config.data, context.draws)
-        loop.advance(Batch(images, dataset.labels[own].to(loop.device)), context)
+        loop, started, num_parts = self.loop, time.perf_counter(), self.loop.num_parts
+        batch = self._loader.batch(loop.step)
+        loop.advance(batch)
         if loop.num_parts > num_parts:
-            size = len(own) // loop.num_parts
+            size = len(batch.y) // loop.num_parts
             self.observer.note(f"memory: each step in {loop.num_parts} parts of {size} images from now on")
-        self._images_since_log += len(rows)
+        self._images_since_log += self.config.training.batch_size
         self._busy_since_log += time.perf_counter() - started
 
     def _log(self) -> None:
@@ -173,6 +177,7 @@ class Sitting:
         self._record.sample(sheet)
 
     def _score(self) -> None:
+        started = time.monotonic()
         self._record.codes.keep()
         if self._scorer is None:
             self._scorer = HeldOutScorer(
@@ -182,6 +187,10 @@ class Sitting:
                 self.observer.note("warning: too few held-out images: all figures are of training images")
         self.figures = self._scorer.figures(self.loop.averaged, autocast(self.loop.device, self.loop.precision))
         self._record.scored(self.figures)
+        self._last_scoring = time.monotonic() - started
+        self._scoring, self._score_waits = self._scoring + self._last_scoring, False
+        share = self._scoring / max(self.seconds + self._last_scoring, 1e-9)
+        self._record.journal("scoring", seconds=self._last_scoring, share_of_time=share)
 
     def _has_pairs(self) -> bool:
         """Whether pair keys seem to mean something: most held-out images have a counterpart where they can go."""

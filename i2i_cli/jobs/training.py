@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from i2i_cli.config import updated
+from i2i_cli.data.augment import augmented, from_levels
 from i2i_cli.data.cache import cache_folder
 from i2i_cli.data.dataset import Dataset, decoded
 from i2i_cli.data.domains import scan
@@ -25,7 +27,7 @@ from i2i_cli.jobs.run_folder import RunFolder, StateFacts
 from i2i_cli.jobs.run_record import built_in, plain
 from i2i_cli.jobs.sitting import Sitting, TrainingResult
 from i2i_cli.models import family
-from i2i_cli.models.peers import Peers
+from i2i_cli.models.peers import Draws, Peers
 from i2i_cli.models.seeding import own_draws
 
 __all__ = ["Observer", "TrainingResult", "resume", "train"]
@@ -55,7 +57,7 @@ def train(
         if peers.rank == 0:
             run.refuse_if_taken()
         config, dataset = _opened(config, observer, peers, init)
-        loop = _build_loop(config, dataset, peers)
+        loop = _build_loop(config, dataset, peers, observer.note)
         if init is not None:
             _start_from(init, loop)
         with _held(run, peers) as leads:
@@ -142,7 +144,7 @@ def _held(run: RunFolder, peers: Peers) -> Iterator[bool]:
 def _resumed(run: RunFolder, config: RunConfig, observer: Observer, peers: Peers) -> Sitting:
     """A sitting at the run's saved state."""
     config, dataset = _opened(config, observer, peers)
-    loop = _build_loop(config, dataset, peers)
+    loop = _build_loop(config, dataset, peers, observer.note)
     tensors, facts = run.load_state()
     if facts.domains != dataset.domains:
         raise WeightsError(
@@ -264,14 +266,18 @@ def _open_data(config: RunConfig, observer: Observer, peers: Peers, init: Path |
     return dataset
 
 
-def _build_loop(config: RunConfig, dataset: Dataset, peers: Peers) -> Loop:
+def _build_loop(config: RunConfig, dataset: Dataset, peers: Peers, note: Callable[[str], None]) -> Loop:
     device = pick_device(local_device(config.training.device))
     precision = pick_precision(config.training.precision, device)
     kind = family(config.family)
     with own_draws(config.seed):
         model = kind.build_model(config.networks, config.data.image_size, dataset.domains)
         objective = kind.build_objective(model, config.objective)
-    return Loop(objective, config.training, device, precision, config.seed, peers)
+
+    def prepare(levels: Tensor, draws: Draws) -> Tensor:
+        return augmented(from_levels(levels), config.data, draws)
+
+    return Loop(objective, config.training, device, precision, config.seed, peers, prepare, note)
 
 
 def _start_from(path: Path, loop: Loop) -> None:

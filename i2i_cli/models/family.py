@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from i2i_cli.models.layers import Place
 from i2i_cli.models.peers import ALONE, Draws, Peers
 
 NUM_KEPT_CODES = 64
@@ -42,12 +43,14 @@ class Context:
         step: the absolute step, from 0; schedules are functions of it alone.
         draws: the only source of randomness, seeded from the run's seed and `step`.
         peers: the processes that share the batch.
+        place: where this step's crop lies, see `moving_crop`; in a tensor where steps are recorded.
         left: what an earlier turn of the same step left for a later one (detached rows of the batch).
     """
 
     step: int
     draws: Draws
     peers: Peers = ALONE
+    place: Place = (0.0, 0.0)
     left: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -56,7 +59,9 @@ class Turn:
     """One player's move: the loop lets gradients into `trains` only, and steps their optimiser.
 
     `loss` returns the named raw terms that have a weight at this step, and `weights` those weights:
-    the same keys. A turn without weights at a step, or off its `every`, is passed over; one that is played at
+    the same keys. A loss that reads no value of a tensor on the host, and makes none whose size depends on
+    values, can be recorded and replayed (`engine/recorded.py`); another is played as it is, more slowly.
+    A turn without weights at a step, or off its `every`, is passed over; one that is played at
     every k-th step is played with k times its weights, so its strength does not depend on k.
     """
 
@@ -162,6 +167,9 @@ class Objective(nn.Module, ABC):
     """A model in training: it, its opponents and its losses, as turns."""
 
     model: TranslationModel
+
+    def before_step(self) -> None:
+        """Done before the turns of every step: what they need that does not depend on the batch."""
 
     @abstractmethod
     def turns(self) -> list[Turn]:

@@ -99,8 +99,25 @@ def standardise(x: Tensor) -> Tensor:
     return F.instance_norm(x)
 
 
-def moving_crop(step: int, side: int, share: float) -> tuple[slice, slice]:
-    """Rows and columns of a crop that moves with `step`: two golden sequences, which cover all places evenly."""
+Place = tuple[float, float] | Tensor
+"""Where a crop lies: shares (2,) in [0, 1) of the rows and of the columns that it can begin at."""
+
+
+def golden_place(step: int) -> tuple[float, float]:
+    """A place that moves with `step`: two golden sequences, which cover all places evenly."""
+    return (step * 0.7548777) % 1, (step * 0.5698403) % 1
+
+
+def moving_crop(images: Tensor, place: Place, share: float) -> Tensor:
+    """The crop (B, 3, h, h) of `images` (B, 3, H, H) at `place`, of `share` of their side."""
+    side = images.shape[3]
     length = max(1, round(side * share))
-    top, left = (int((step * ratio) % 1 * (side - length + 1)) for ratio in (0.7548777, 0.5698403))
-    return slice(top, top + length), slice(left, left + length)
+    if length == side:
+        return images
+    if isinstance(place, Tensor):  # on the device: a recorded step, which is the same for every place
+        starts = (place * (side - length + 1)).long()
+        rows, columns = starts[:, None] + torch.arange(length, device=images.device)
+        found = images.index_select(2, rows).index_select(3, columns)
+        return found.contiguous(memory_format=torch.channels_last)
+    top, left = (int(start * (side - length + 1)) for start in place)
+    return images[:, :, top : top + length, left : left + length]

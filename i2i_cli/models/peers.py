@@ -51,31 +51,32 @@ class Draws:
     """
 
     def __init__(self, generator: torch.Generator, index: int = 0, count: int = 1) -> None:
-        self.generator, self.index, self.count = generator, index, count
+        self.generator, self.device, self.index, self.count = generator, generator.device, index, count
 
     def normal(self, shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
         """Standard normal numbers; the first length of `shape` is that of the batch."""
-        whole = torch.randn(self._whole(shape, 0), generator=self.generator, device=self.generator.device, dtype=dtype)
+        whole = torch.randn(self._whole(shape, 0), generator=self.generator, device=self.device, dtype=dtype)
         return self._own(whole, 0)
 
     def uniform(self, *shape: int, batch_dim: int = 0) -> Tensor:
         """Numbers in [0, 1)."""
-        whole = torch.rand(self._whole(shape, batch_dim), generator=self.generator, device=self.generator.device)
+        whole = torch.rand(self._whole(shape, batch_dim), generator=self.generator, device=self.device)
         return self._own(whole, batch_dim)
 
     def integers(self, low: int, high: int, shape: Sequence[int], batch_dim: int = 0) -> Tensor:
         """Whole numbers in [low, high)."""
-        device = self.generator.device
-        whole = torch.randint(low, high, self._whole(shape, batch_dim), generator=self.generator, device=device)
+        shape = self._whole(shape, batch_dim)
+        whole = torch.randint(low, high, shape, generator=self.generator, device=self.device)
         return self._own(whole, batch_dim)
 
     def permutation(self, size: int) -> Tensor:
         """An order of `size` things that is the same in every process."""
-        return torch.randperm(size, generator=self.generator, device=self.generator.device)
+        # `randperm` waits for a GPU.
+        return torch.rand(size, generator=self.generator, device=self.device).argsort()
 
     def half(self, index: int) -> "Draws":
         """What is drawn for the rows index, index + 2, … of these: the same numbers."""
-        generator = torch.Generator(self.generator.device)
+        generator = torch.Generator(self.device)
         generator.set_state(self.generator.get_state())
         return Draws(generator, self.index + index * self.count, 2 * self.count)
 

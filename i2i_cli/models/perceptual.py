@@ -1,5 +1,6 @@
 """The perceptual loss on fixed features (SRAE 3.3, figure 3). The only importer of torchvision.models."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -69,10 +70,18 @@ class PerceptualLoss(nn.Module):
         self.distance = distance
         self.network: nn.Module = load_backbone() if choice == "bundled" else VGG16Features(choice, layers)
 
+    @torch.no_grad()
+    def features(self, target: Tensor) -> list[Tensor]:
+        """The features that images are compared by."""
+        return self.network(target)
+
     def forward(self, images: Tensor, target: Tensor, peers: Peers = ALONE) -> Tensor:
         """The loss, a scalar; gradients reach `images` only. SRAE 3.3, L_r."""
+        return self.compare(images, self.features(target), peers)
+
+    def compare(self, images: Tensor, wanted: Sequence[Tensor], peers: Peers = ALONE) -> Tensor:
+        """The loss against an image whose `features` are `wanted`."""
         with torch.no_grad():
-            wanted = self.network(target)
             sizes = peers.mean(torch.stack([want.float().abs().mean() for want in wanted]))
         total = images.new_zeros(())
         for got, want, size in zip(self.network(images), wanted, sizes, strict=True):

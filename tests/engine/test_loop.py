@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from i2i_cli.config import updated
-from i2i_cli.engine.loop import Loop, TrainingConfig, generator_for
+from i2i_cli.engine.loop import Loop
+from i2i_cli.engine.schedule import TrainingConfig, generator_for
 from i2i_cli.errors import ConfigError, I2IError
 from i2i_cli.models import family
 from i2i_cli.models.family import Batch
@@ -78,7 +79,7 @@ def dual_batch(step: int) -> Batch:
 
 def advance(trained: Loop, steps: int) -> None:
     for _ in range(steps):
-        trained.advance(batch(trained.step), trained.context())
+        trained.advance(batch(trained.step))
 
 
 def same(first: Loop, second: Loop) -> bool:
@@ -102,10 +103,10 @@ def test_a_resumed_dual_loop_is_bit_identical_across_the_end_of_pretraining() ->
     whole, first, second = dual_loop(), dual_loop(), dual_loop()
     for trained, steps in ((whole, 6), (first, 1)):
         for _ in range(steps):
-            trained.advance(dual_batch(trained.step), trained.context())
+            trained.advance(dual_batch(trained.step))
     second.load_state(copy.deepcopy(first.state()), 1)
     for _ in range(5):
-        second.advance(dual_batch(second.step), second.context())
+        second.advance(dual_batch(second.step))
     assert same(whole, second)
 
 
@@ -203,7 +204,7 @@ def curves(name: str) -> dict[str, list[float]]:
     trained, same = golden_loop(name), dual_batch(0) if name == "dual" else batch(0)
     found: dict[str, list[float]] = {}
     for step in range(READ_AT[-1] + 1):
-        trained.advance(same, trained.context())
+        trained.advance(same)
         terms = trained.take_terms()
         for term, value in terms.items() if step in READ_AT else ():
             found.setdefault(term, []).append(round(value, 4))
@@ -233,7 +234,7 @@ def test_a_fused_optimiser_steps_every_weight_by_its_own_gradient(name: str) -> 
     for trained in (fused, plain):
         trained.step = 12  # past pre-training
         for _ in range(4):
-            trained.advance(dual_batch(0) if name == "dual" else batch(0), trained.context())
+            trained.advance(dual_batch(0) if name == "dual" else batch(0))
     # Where a gradient is next to nothing, rounding decides its sign, and Adam follows signs.
     assert distance(fused, plain) < 0.05 * distance(fused, still)
 
@@ -253,7 +254,7 @@ def test_gradients_reach_the_optimiser_in_the_layout_of_their_parameters() -> No
             seen.extend(p.grad.stride() == p.stride() and p.grad.dtype == p.dtype for p in own if p.grad is not None)
 
         optimiser.step = step  # type: ignore[method-assign]
-    trained.advance(dual_batch(0), trained.context())
+    trained.advance(dual_batch(0))
     assert len(seen) > 100 and all(seen)
 
 
@@ -277,9 +278,10 @@ def test_a_turn_is_as_strong_however_seldom_it_is_played(name: str) -> None:
         trained.step = 12
         same = dual_batch(0) if name == "dual" else batch(0)
         context = trained.context()
-        if name == "default":
-            trained.objective.autoencoder_loss(same, context)
+        first = trained.objective.generator_losses if name == "dual" else trained.objective.autoencoder_loss
+        first(same, context)
+        trained.context = lambda context=context: context  # type: ignore[method-assign]
         for _ in range(12):
-            trained.advance(same, context)
+            trained.advance(same)
         sums[every] = total[0]
     assert sums[1] == pytest.approx(sums[2], rel=1e-3) == pytest.approx(sums[4], rel=1e-3) != 0

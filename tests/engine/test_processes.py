@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from i2i_cli.config import updated
-from i2i_cli.engine.loop import Loop, TrainingConfig
+from i2i_cli.engine.loop import Loop
 from i2i_cli.engine.processes import Processes, join, local_device
+from i2i_cli.engine.schedule import TrainingConfig
 from i2i_cli.errors import ConfigError
 from i2i_cli.models import family
 from i2i_cli.models.family import Batch
@@ -64,7 +65,7 @@ def gradients(name: str, peers: Peers, folder: Path) -> None:
     for step in range(STEPS):
         images = torch.rand(16, 3, 32, 32, generator=torch.Generator().manual_seed(step)) * 2 - 1
         rows = peers.own(torch.arange(16))
-        loop.advance(Batch(images[rows], (rows // 4)), loop.context())
+        loop.advance(Batch(images[rows], (rows // 4)))
     found["terms"] = torch.tensor(list(loop.take_terms().values()))
     if peers.rank == 0:
         save_file(found, folder / f"{peers.count}-{name}.safetensors")

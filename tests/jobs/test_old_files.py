@@ -83,7 +83,7 @@ def drawn_run(name: str, data: Path, folder: Path) -> RunFolder:
     objective = kind.build_objective(kind.build_model(config.networks, 32, domains), config.objective)
     loop = Loop(objective, config.training, torch.device("cpu"), "fp32", 0)
     images = torch.rand(4 * len(domains), 3, 32, 32) * 2 - 1
-    loop.advance(Batch(images, torch.arange(len(images)) % len(domains)), loop.context())
+    loop.advance(Batch(images, torch.arange(len(images)) % len(domains)))
     state = {key: value.contiguous() for key, value in loop.state().items()}
     save_file(renamed_as_then(state), folder / "state.safetensors", {"i2i-state": json.dumps(facts)})
     return RunFolder(folder)

@@ -54,7 +54,7 @@ def test_a_run_folder_explains_itself(run: Path) -> None:
     with Image.open(run / "samples" / "latest.png") as sheet:
         assert sheet.width > 4 * 64 and sheet.height > 100
     lines = journal(run)
-    assert [line["kind"] for line in lines] == ["sitting", "training", "held-out"]
+    assert [line["kind"] for line in lines] == ["sitting", "training", "held-out", "scoring"]
     assert {"pixel", "domain_critic", "images_per_second"} <= lines[1].keys()
 
 

@@ -6,6 +6,7 @@ from i2i_cli.models.layers import (
     OrientedGradients,
     ResidualBlock,
     UpBlock,
+    golden_place,
     moving_crop,
     num_groups,
     standardise,
@@ -36,12 +37,19 @@ def test_a_new_up_block_has_no_grid() -> None:
 
 
 def test_crops_stay_inside_and_cover_the_image() -> None:
-    places = {(rows.start, columns.start) for rows, columns in (moving_crop(step, 8, 0.5) for step in range(200))}
-    assert places == {(y, x) for y in range(5) for x in range(5)}
-    assert all(
-        rows.stop <= 8 and rows.stop - rows.start == 4 for rows, _ in (moving_crop(step, 8, 0.5) for step in range(50))
-    )
-    assert moving_crop(3, 8, 1.0) == (slice(0, 8), slice(0, 8))
+    image = torch.arange(64.0).view(1, 1, 8, 8).expand(2, 3, 8, 8)
+    crops = [moving_crop(image, golden_place(step), 0.5) for step in range(200)]
+    assert {tuple(crop.shape) for crop in crops} == {(2, 3, 4, 4)}
+    assert {divmod(int(crop[0, 0, 0, 0]), 8) for crop in crops} == {(y, x) for y in range(5) for x in range(5)}
+    assert moving_crop(image, golden_place(3), 1.0) is image
+
+
+def test_a_place_on_the_device_is_the_same_one() -> None:
+    image = torch.rand(2, 3, 16, 16)
+    for step in (0, 7, 12_345, 1_999_999):
+        place = golden_place(step)
+        on_device = torch.tensor(place, dtype=torch.float64)
+        assert torch.equal(moving_crop(image, place, 0.6), moving_crop(image, on_device, 0.6))
 
 
 def test_an_images_own_brightness_and_contrast_are_taken_out() -> None:

@@ -74,7 +74,8 @@ class DualObjective(Objective):
         images = self._images(batch)
         codes = self._codes(images)
         if "identity" in self.autoencoder_weights(context.step):
-            return {"identity": self._identity(images, codes)}
+            x = torch.cat(self._decoded(self._rebuilding({label: codes[label] for label in images})))
+            return {"identity": _error(x, torch.cat(list(images.values())))}
         z = torch.cat([codes[label] for label in images])
         return {"reconstruction": _error(self.model.decode(z, z), torch.cat(list(images.values())))}
 
@@ -89,35 +90,35 @@ class DualObjective(Objective):
         }
 
     def generator_losses(self, batch: Batch, context: Context) -> dict[str, Tensor]:
-        """Named terms of encoders and generator at this step; leaves the translations for the critics."""
+        """Named terms of encoders and generator at this step; leaves real images and translations for the critics."""
         wanted = self.generator_weights(context.step)
         images = self._images(batch)
         codes = self._codes(images if "identity" in wanted else {label: images[label] for label in self.sources})
-        made = self._translations(codes, self.tasks)
+        pairs = self._translating(codes, self.tasks)
+        again = self._rebuilding({label: codes[label] for label in images}) if "identity" in wanted else []
+        x = self._decoded([*pairs, *again])  # in one pass
+        made = dict(zip(self.tasks, x, strict=False))
         context.left.update({f"made/{label}": x.detach() for label, x in made.items()})
+        context.left.update({f"real/{label}": images[label] for label in self.tasks})
         terms = {
             self._term("adversarial", label): self.generator_loss(critic(self._seen(made[label], context)))
             for label, critic in self._opponents()
         }
         if "cycle" in wanted:
-            back = self._translations(self._codes(made), self.sources)
-            errors = [_error(back[label], images[label]) for label in self.sources]
-            terms["cycle"] = torch.stack(errors).mean()
+            back = self._decoded(self._translating(self._codes(made), self.sources))
+            terms["cycle"] = _error(torch.cat(back), torch.cat([images[label] for label in self.sources]))
         if "identity" in wanted:
-            terms["identity"] = self._identity(images, codes)
+            terms["identity"] = _error(torch.cat(x[len(pairs) :]), torch.cat(list(images.values())))
         return {name: terms[name] for name in wanted}
 
-    def _identity(self, images: ByDomain, codes: ByDomain) -> Tensor:
-        """Error of G(z, z') against the image of z, where z' is of the other category in the same expression."""
-        roles = self.model.roles
-        again = self._decoded([(codes[label], codes[roles.partner(label)]) for label in images])
-        return _error(torch.cat(again), torch.cat(list(images.values())))
+    def _rebuilding(self, codes: ByDomain) -> list[tuple[Tensor, Tensor]]:
+        """(z, z') that rebuild the image of z, where z' is of the other category in the same expression."""
+        return [(code, codes[self.model.roles.partner(label)]) for label, code in codes.items()]
 
-    def _translations(self, codes: ByDomain, targets: Sequence[int]) -> ByDomain:
-        """G's images of the domains `targets`: {z_1, z_2} and, reversed, {z_2, z_1} (Algorithm 1, lines 3 and 4)."""
+    def _translating(self, codes: ByDomain, targets: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+        """Codes of images of `targets`: {z_1, z_2} and, reversed, {z_2, z_1} (Algorithm 1, lines 3 and 4)."""
         roles = self.model.roles
-        pairs = [(codes[roles.counterpart(label)], codes[roles.partner(label)]) for label in targets]
-        return dict(zip(targets, self._decoded(pairs), strict=True))
+        return [(codes[roles.counterpart(label)], codes[roles.partner(label)]) for label in targets]
 
     def _decoded(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, ...]:
         """G of every (first, second), in one pass."""
@@ -134,28 +135,39 @@ class DualObjective(Objective):
         return codes
 
     def _images(self, batch: Batch) -> ByDomain:
-        """The batch by domain, as many of each: they meet at random, whatever shows the same thing."""
-        own = {label: batch.images[batch.y == label] for label in range(self.model.num_domains)}
-        count = min(len(images) for images in own.values())
-        return {label: images[:count] for label, images in own.items()}
+        """The batch by domain, as many of each: they meet at random, whatever shows the same thing.
+
+        Of B images each domain has B // m or more (see `data/sampling.py`), and so many of each are taken:
+        to count them would be to wait for the device.
+        """
+        m = self.model.num_domains
+        count = len(batch.y) // m
+        order = batch.y.argsort(stable=True)
+        belongs = batch.y[:, None] == torch.arange(m, device=batch.y.device)
+        first = belongs.sum(0).cumsum(0).roll(1)
+        first[0] = 0
+        rows = order[first[:, None] + torch.arange(count, device=batch.y.device)]
+        images = batch.images[rows.flatten()].contiguous(memory_format=torch.channels_last)
+        return dict(enumerate(images.split(count)))
 
     # Lines 3 to 5: the critics.
 
     def critic_losses(self, batch: Batch, context: Context) -> dict[str, Tensor]:
-        """Each critic's loss between real images of its domain and this step's translations."""
+        """Each critic's loss between real images of its domain and this step's translations, seen in one pass."""
         terms = {}
         for label, critic in self._opponents():
-            real = critic(self._seen(batch.images[batch.y == label], context))
-            made = critic(self._seen(context.left[f"made/{label}"], context))
+            images = context.left[f"real/{label}"]
+            both = torch.cat([images, context.left[f"made/{label}"]])
+            real, made = critic(self._seen(both, context)).chunk(2)
             terms[self._term("critic", label)] = self.critic_loss(real, made)
         return terms
 
     def r1_loss(self, batch: Batch, context: Context) -> dict[str, Tensor]:
-        """R1, mean over the critics, in a turn of its own: its double gradient is dear."""
+        """R1, mean over the critics, in a turn of its own: its double gradient is expensive."""
         penalties = []
         for label, critic in self._opponents():
-            images = self._seen(batch.images[batch.y == label], context).detach().requires_grad_()
-            penalties.append(r1_penalty(critic(images), images))
+            seen = self._seen(context.left[f"real/{label}"], context).detach().requires_grad_()
+            penalties.append(r1_penalty(critic(seen), seen))
         return {"r1": torch.stack(penalties).mean()}
 
     def _opponents(self) -> Iterator[tuple[int, nn.Module]]:

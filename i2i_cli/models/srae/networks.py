@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from i2i_cli.errors import ConfigError
@@ -191,9 +192,9 @@ class Modulated(nn.Module):
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
 
-    def forward(self, x: Tensor, domain: Tensor) -> Tensor:
-        scale, shift = self.modulation(domain)[:, :, None, None].chunk(2, dim=1)
-        return self.block(x) * (1 + scale) + shift
+    def forward(self, x: Tensor, modulation: Tensor) -> Tensor:
+        scale, shift = modulation[:, :, None, None].chunk(2, dim=1)
+        return torch.addcmul(shift, self.block(x), 1 + scale)
 
 
 class Decoder(nn.Module):
@@ -220,9 +221,18 @@ class Decoder(nn.Module):
         """Images (B, 3, H, W) from content (B, k, a, b) and domain (B, j)."""
         expanded = domain[:, :, None, None].expand(-1, -1, *content.shape[2:])
         x = torch.cat([content, expanded], dim=1)
+        modulations = iter(self._modulations(domain))
         for block in self.blocks:
-            x = block(x, domain) if isinstance(block, Modulated) else block(x)
+            x = block(x, next(modulations)) if isinstance(block, Modulated) else block(x)
         return self.image(x).float().tanh()
+
+    def _modulations(self, domain: Tensor) -> Sequence[Tensor]:
+        """Scales and shifts of all modulated blocks, in one product."""
+        layers = [block.modulation for block in self.blocks if isinstance(block, Modulated)]
+        if not layers:
+            return ()
+        weight, bias = torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers])
+        return F.linear(domain, weight, bias).split([layer.out_features for layer in layers], dim=1)
 
 
 class SRAE(TranslationModel):

@@ -1,14 +1,17 @@
 """SRAE's training: who is moved by what (paper 3.3)."""
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from i2i_cli.errors import ConfigError
 from i2i_cli.models.adversarial import hinge_critic
 from i2i_cli.models.augmentation import moved, restyled
+from i2i_cli.models.backbone import Backbone
 from i2i_cli.models.contrast import within_domain_contrast
 from i2i_cli.models.family import Batch, Codes, Context, Objective, Turn
 from i2i_cli.models.layers import moving_crop
@@ -16,14 +19,33 @@ from i2i_cli.models.srae.config import ObjectiveConfig
 from i2i_cli.models.srae.critics import ContentCritic, DomainCritic, ImageCritic, RidgeCritic
 from i2i_cli.models.srae.networks import SRAE, Gaussian
 
+if TYPE_CHECKING:
+    from i2i_cli.models.perceptual import PerceptualLoss
+
 _HIDING_TERMS = ("content_entropy", "content_ridge")
 """What drives the domain out of the content code."""
 
 _IMAGE_SWAP_TERMS = ("content_consistency", "domain_consistency", "adversarial")
 
 
+class Swap(NamedTuple):
+    """Which images of the whole batch lend their content (`a`) and their domain code (`b`).
+
+    Args:
+        codes: sampled content of a, mean domain code of b: what x_ab is decoded from.
+        c_a: the mean content of a.
+    """
+
+    a: Tensor
+    b: Tensor
+    codes: Codes
+    c_a: Tensor
+
+
 class SRAEObjective(Objective):
     """Autoencoder and latent critics, with an optional critic of swapped images."""
+
+    perceptual: "PerceptualLoss | None"
 
     def __init__(self, model: SRAE, config: ObjectiveConfig) -> None:
         super().__init__()
@@ -34,19 +56,29 @@ class SRAEObjective(Objective):
         self.content_critic = ContentCritic(channels, size, m, width) if weights.content_entropy else None
         self.ridge_critic = RidgeCritic(channels * size**2, m, config.ridge_codes) if weights.content_ridge else None
         self.domain_critic = DomainCritic(networks.domain_channels, m, width) if config.domain_critic else None
-        self.image_critic = ImageCritic(m, width) if weights.adversarial else None
-        self.perceptual: nn.Module | None = None
         has_perceptual = weights.perceptual > 0 and config.perceptual != "none"
         if not has_perceptual and not weights.pixel:
             raise ConfigError(
                 "nothing rebuilds the image: no perceptual loss, and pixel has no weight",
                 "give --perceptual random or imagenet, or --set objective.weights.pixel=2",
             )
+        self.perceptual = None
         if has_perceptual:
             # Late: torchvision takes as long to import as torch, and only training needs it.
             from i2i_cli.models.perceptual import PerceptualLoss
 
             self.perceptual = PerceptualLoss(config.perceptual, config.perceptual_layers, config.perceptual_distance)
+        self.image_critic = ImageCritic(m, width, self._shared_backbone()) if weights.adversarial else None
+
+    def _shared_backbone(self) -> Backbone | None:
+        """The perceptual loss's features, where they are those that the critic of images looks at."""
+        network = self.perceptual.network if self.perceptual is not None else None
+        return network if isinstance(network, Backbone) else None
+
+    def before_step(self) -> None:
+        """The ridge reads the codes of the steps before."""
+        if self.ridge_critic is not None:
+            self.ridge_critic.solve()
 
     def turns(self) -> list[Turn]:
         """The autoencoder first: it leaves its codes for the critics, so the encoder runs once a step."""
@@ -84,44 +116,60 @@ class SRAEObjective(Objective):
 
     def autoencoder_loss(self, batch: Batch, context: Context) -> dict[str, Tensor]:
         """Named terms of the autoencoder at this step; leaves the codes for the critics' turns."""
-        wanted = self.autoencoder_weights(context.step)
+        wanted, draws = self.autoencoder_weights(context.step), context.draws
         encoder = self.model.encoder
         features = encoder.features(batch.images)
         content, domain = encoder.content(features), encoder.domain(features)
-        z = Codes(content.sample(context.draws), domain.sample(context.draws))
+        z = Codes(content.sample(draws), domain.sample(draws))
         # q_d learns from a draw of its own: of the same codes its term would be domain_stream again.
-        context.left.update(content=z.content.detach(), domain=domain.sample(context.draws).detach())
-        reconstruction = self.model.decode(*z)
-        terms = {"pixel": (reconstruction - batch.images).abs().mean()}
-        if "perceptual" in wanted and self.perceptual is not None:
-            terms["perceptual"] = self.perceptual(
-                self._seen(reconstruction, context), self._seen(batch.images, context), context.peers
-            )
+        context.left.update(content=z.content.detach(), domain=domain.sample(draws).detach())
+        swaps = any(name in wanted for name in _IMAGE_SWAP_TERMS)
+        swap = self._swap(content, domain, context) if swaps else None
+        given = [z] if swap is None else [z, swap.codes]
+        x, *x_ab = self.model.decode(*map(torch.cat, zip(*given, strict=True))).split([len(c.domain) for c in given])
+        terms = self._rebuilding_terms(x, batch, wanted, context)
         if not self.config.latent_terms_reach_trunk:
             # The paper moves Theta_c and Theta_d by the latent terms, and f_phi by L_r alone.
             features = features.detach()
-            own, own_domain = encoder.content(features), encoder.domain(features)
-            z = Codes(own.sample(context.draws), own_domain.sample(context.draws))
+            z = Codes(encoder.content(features).sample(draws), encoder.domain(features).sample(draws))
+        terms |= self._latent_terms(z, batch, context)
+        if "kl" in wanted:
+            terms["kl"] = domain.kl() + content.kl()
+        if "content_contrast" in wanted:
+            terms["content_contrast"] = self._contrast(batch, context)
+        if swap is not None:
+            terms |= self._swap_terms(swap, x_ab[0], x, batch, wanted, context)
+        return {name: terms[name] for name in wanted}
+
+    def _rebuilding_terms(
+        self, x: Tensor, batch: Batch, wanted: dict[str, float], context: Context
+    ) -> dict[str, Tensor]:
+        """Distances of the rebuilt images `x` to the images."""
+        terms = {"pixel": (x - batch.images).abs().mean()}
+        if "perceptual" in wanted and self.perceptual is not None:
+            features = self.perceptual.features(self._seen(batch.images, context))
+            if self.image_critic is not None and self._shared_backbone() is not None:
+                _leave("real", features, context)
+            terms["perceptual"] = self.perceptual.compare(self._seen(x, context), features, context.peers)
+        return terms
+
+    def _latent_terms(self, z: Codes, batch: Batch, context: Context) -> dict[str, Tensor]:
+        """What the latent critics make of the codes."""
+        terms, peers = {}, context.peers
         if self.content_critic is not None:
             terms["content_entropy"] = self._negative_entropy(self.content_critic(z.content))
         if self.ridge_critic is not None:
             # Its size over the whole batch: what the ridge has not seen, it reads by chance on either side of 0.
             read = self.ridge_critic(z.content, batch.y)
-            terms["content_ridge"] = read * context.peers.mean(read).sign()
-            self.ridge_critic.remember(context.peers.gather(z.content.detach()), context.peers.gather(batch.y))
+            terms["content_ridge"] = read * peers.mean(read).sign()
+            self.ridge_critic.remember(peers.gather(z.content.detach()), peers.gather(batch.y))
         if self.domain_critic is not None:
             terms["domain_stream"] = F.cross_entropy(self.domain_critic(z.domain), batch.y)
-        terms["kl"] = domain.kl() + content.kl()
-        if "content_contrast" in wanted:
-            terms["content_contrast"] = self._contrast(batch, context)
-        if any(name in wanted for name in _IMAGE_SWAP_TERMS):
-            terms |= self._swap_terms(content, domain, reconstruction, batch, wanted, context)
-        return {name: terms[name] for name in wanted}
+        return terms
 
     def _seen(self, images: Tensor, context: Context) -> Tensor:
         """What fixed features are taken of at this step."""
-        rows, columns = moving_crop(context.step, images.shape[3], self.config.feature_crop)
-        return images[:, :, rows, columns]
+        return moving_crop(images, context.place, self.config.feature_crop)
 
     def _negative_entropy(self, logits: Tensor) -> Tensor:
         """L_c, to be minimised so that q_c's entropy grows ("maximize the entropy", 3.3).
@@ -151,34 +199,33 @@ class SRAEObjective(Objective):
             losses.append(within_domain_contrast(first, second, y, self.config.contrast_temperature))
         return torch.stack(losses).mean()
 
+    def _swap(self, content: Gaussian, domain: Gaussian, context: Context) -> Swap:
+        """Draw which images of the batch are swapped with which."""
+        peers, draws = context.peers, context.draws
+        means, size = peers.gather(content.mean.detach()), len(content.mean)
+        count = max(1, round(size * self.config.swap_share))
+        a, b = (peers.own(draws.permutation(len(means))[: count * peers.count]) for _ in range(2))
+        z_a, d_b = peers.gather(content.sample(draws))[a], peers.gather(domain.mean.detach())[b]
+        return Swap(a, b, Codes(z_a, d_b), means[a])
+
     def _swap_terms(
-        self,
-        content: Gaussian,
-        domain: Gaussian,
-        reconstruction: Tensor,
-        batch: Batch,
-        wanted: dict[str, float],
-        context: Context,
+        self, swap: Swap, x_ab: Tensor, x: Tensor, batch: Batch, wanted: dict[str, float], context: Context
     ) -> dict[str, Tensor]:
         """Terms on x_ab: the content of a with the domain code of another image of the batch."""
-        peers, draws = context.peers, context.draws
-        count = max(1, round(len(batch.y) * self.config.swap_share))
-        y = peers.gather(batch.y)
-        a, b = (peers.own(draws.permutation(len(y))[: count * peers.count]) for _ in range(2))
-        c_a, d_b = peers.gather(content.mean.detach())[a], peers.gather(domain.mean.detach())[b]
-        x_ab = self.model.decode(peers.gather(content.sample(draws))[a], d_b)
-        terms = {}
+        peers, a, terms = context.peers, swap.a, {}
         if "content_consistency" in wanted or "domain_consistency" in wanted:
             c_ab, d_ab = self.model.encode(x_ab)
-            terms["content_consistency"] = (c_ab - c_a).abs().mean()
-            terms["domain_consistency"] = (d_ab - d_b).abs().mean()
+            terms["content_consistency"] = (c_ab - swap.c_a).abs().mean()
+            terms["domain_consistency"] = (d_ab - swap.codes.domain).abs().mean()
         if "adversarial" in wanted and self.image_critic is not None:
+            y = peers.gather(batch.y)
             # Some reconstructions too: else what is sharp is a sign of a swap, and exaggerated there.
-            again = a[: max(1, count // 2)]
-            made = torch.cat([x_ab, peers.gather(reconstruction)[again]])
-            y_made = torch.cat([y[b], y[again]])
-            context.left.update(made=made.detach(), y_made=y_made)
-            terms["adversarial"] = self.image_critic.shortfall(self._seen(made, context), y_made)
+            again = a[: max(1, len(a) // 2)]
+            made, y_made = torch.cat([x_ab, peers.gather(x)[again]]), torch.cat([y[swap.b], y[again]])
+            seen = self.image_critic.see(self._seen(made, context))
+            _leave("made", [maps.detach() for maps in seen], context)
+            context.left["y_made"] = y_made
+            terms["adversarial"] = self.image_critic.shortfall(seen, y_made)
         return terms
 
     # The critics' turns.
@@ -209,14 +256,29 @@ class SRAEObjective(Objective):
         images against themselves as members of other domains."""
         critic = self.image_critic
         assert critic is not None
-        scores = critic.scores(self._seen(batch.images, context))
-        real = critic.as_members(scores, batch.y)
+        images = self._seen(batch.images, context)
+        features = _left("real", context)
+        # Real and made images in one pass; the features are those of the autoencoder's turn.
+        seen = zip([*features, images] if features else critic.see(images), _left("made", context), strict=True)
+        sizes = [len(batch.y), len(context.left["y_made"])]
+        scores = critic.scores([torch.cat(pair) for pair in seen])
+        of_real, of_made = zip(*(logits.split(sizes) for logits in scores), strict=True)
+        real, fake = critic.as_members(of_real, batch.y), critic.as_members(of_made, context.left["y_made"])
         critic.remember(real, batch.y, context.peers)
-        fake = critic(self._seen(context.left["made"], context), context.left["y_made"])
         terms = {"image_critic": torch.stack([hinge_critic(r, f) for r, f in zip(real, fake, strict=True)]).mean()}
         if self.config.weights.image_mismatch:
             m = self.model.num_domains
             others = (batch.y + context.draws.integers(1, m, batch.y.shape)) % m
-            strangers = critic.as_members(scores, others)
+            strangers = critic.as_members(of_real, others)
             terms["image_mismatch"] = torch.stack([F.relu(1 + logits).mean() for logits in strangers]).mean()
         return terms
+
+
+def _leave(name: str, maps: Sequence[Tensor], context: Context) -> None:
+    """Leave `maps` for a later turn of the step."""
+    context.left.update({f"{name}/{place}": tensor for place, tensor in enumerate(maps)})
+
+
+def _left(name: str, context: Context) -> list[Tensor]:
+    """What `_leave` left under `name`, in order; nothing where nothing was."""
+    return [tensor for key, tensor in context.left.items() if key.startswith(f"{name}/")]
