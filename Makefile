@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow attacks audit bench lint manifest clean
+.PHONY: demo test test-slow attacks audit bench device lint manifest clean
 
 demo: $(READY)
 	$(BIN)/i2i demo
@@ -24,6 +24,9 @@ audit: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/all.py
+
+device: $(READY)
+	$(BIN)/python benchmarks/device.py --write
 
 manifest: $(READY)
 	$(BIN)/python -c "from i2i_cli.jobs.packing import write_manifest; write_manifest()"

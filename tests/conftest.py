@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+DEVICE = os.environ.get("I2I_TEST_DEVICE", "cpu")
+"""What tiny models train on: `make device` has the suite run on a GPU too."""
+
 TINY = {
     "data": {"image_size": 32},
     "networks": {"width": 16, "min_width": 8, "content_channels": 4, "domain_channels": 4, "num_blocks": 1},
     "objective": {"critic_width": 8, "perceptual": "none", "hiding_ramp": 4},
-    "training": {"steps": 6, "batch_size": 6, "precision": "fp32", "device": "cpu"},
+    "training": {"steps": 6, "batch_size": 6, "precision": "fp32", "device": DEVICE},
 }
 """Settings of a model that trains in a second."""
 
@@ -23,7 +26,7 @@ TINY_DUAL = {
     "data": {"image_size": 32},
     "networks": {"inputs": ("grey_disc", "red_square"), "outputs": ("red_disc", "grey_square"), "width": 0.0625},
     "objective": {"critic_width": 0.0625, "pretraining_steps": 4, "r1_every": 2},
-    "training": {"steps": 8, "batch_size": 8, "precision": "fp32", "device": "cpu"},
+    "training": {"steps": 8, "batch_size": 8, "precision": "fp32", "device": DEVICE},
 }
 """The same of the dual family, of `draw_factor_domains`."""
 
