@@ -49,7 +49,7 @@ class Loop:
         self._current: list[Tensor] = list(objective.model.parameters())
         self._means = RunningMeans()
         self._schedule = Schedule(seed, device)
-        self._recorder = Recorder(config.recorded, device, peers, self._schedule.generator, note)
+        self._recorder = Recorder(config.recorded, device, peers, self._schedule, note)
 
     def _optimiser(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         config, on_cuda = self.config, self.device.type == "cuda"

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from i2i_cli.engine.schedule import Schedule
 from i2i_cli.errors import ConfigError, I2IError
 from i2i_cli.models.family import Batch
 from i2i_cli.models.peers import Peers
@@ -26,7 +27,7 @@ class Recorder:
 
     Args:
         wanted: `TrainingConfig.recorded`.
-        generator: of all draws of a step; seeded anew before each.
+        schedule: its generator, of all draws of a step, is seeded anew before each.
         note: is told why steps are not recorded.
 
     Raises:
@@ -38,7 +39,7 @@ class Recorder:
         wanted: bool | str,
         device: torch.device,
         peers: Peers,
-        generator: torch.Generator,
+        schedule: Schedule,
         note: Callable[[str], None],
     ) -> None:
         if wanted is True and device.type != "cuda":
@@ -47,7 +48,7 @@ class Recorder:
             )
         # "auto": a recorded exchange between processes was never tried on more than one GPU.
         self.records = device.type == "cuda" and (wanted is True or (wanted == "auto" and peers.count == 1))
-        self._must, self._generator, self._note = wanted is True, generator, note
+        self._must, self._schedule, self._note = wanted is True, schedule, note
         self._graphs: dict[Hashable, torch.cuda.CUDAGraph] = {}
         self._inputs: dict[Hashable, Batch] = {}
         self._played: Counter[Hashable] = Counter()
@@ -83,7 +84,7 @@ class Recorder:
     def _record(self, kind: Hashable, batch: Batch, step: Callable[[Batch], None]) -> None:
         inputs = self._inputs.setdefault(batch.images.shape, Batch(batch.images.clone(), batch.y.clone()))
         graph = torch.cuda.CUDAGraph()
-        graph.register_generator_state(self._generator)
+        graph.register_generator_state(self._schedule.generator)
         self._pool = self._pool or torch.cuda.graph_pool_handle()  # graphs take turns, so one memory serves all
         try:
             # Thread-local: other threads may go on allocating pinned memory.
@@ -97,5 +98,6 @@ class Recorder:
                     f"a step of this training cannot be recorded: {reason}", 'use training.recorded="auto"'
                 ) from error
             self.records = False
+            self._schedule.renew_generator()  # this one waits for its recording to end
             self._note(f"steps are played one kernel at a time, which is slower: they cannot be recorded ({reason})")
-        self._generator.manual_seed(self._generator.initial_seed())  # as before the recording
+        self._schedule.rewind_generator()

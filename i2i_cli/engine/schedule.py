@@ -117,6 +117,14 @@ class Schedule:
         else:
             self._place = place
 
+    def rewind_generator(self) -> None:
+        """To where `set` left it."""
+        self.generator.manual_seed(self.generator.initial_seed())
+
+    def renew_generator(self) -> None:
+        """Another one, in the same state, in the place of one that cannot be drawn from any more."""
+        self.generator = torch.Generator(self._device).manual_seed(self.generator.initial_seed())
+
     def context(self, step: int, peers: Peers) -> Context:
         """What the turns of a step are told, once it is `set`."""
         draws = Draws(self.generator, peers.rank, peers.count)

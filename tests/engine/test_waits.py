@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from i2i_cli.config import updated
 from i2i_cli.data.augment import DataConfig, augmented, from_levels
@@ -61,6 +62,17 @@ def fake_context(step: int, device: torch.device) -> Context:
     return Context(step=step, draws=draws, place=torch.zeros(2, dtype=torch.float64, device=device))
 
 
+class NothingFromTheHost(TorchDispatchMode):
+    """Refuses copies of what lies in the host's memory, which is not pinned."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func._schema.name in ("aten::copy_", "aten::_to_copy"):
+            found, source = func(*args, **(kwargs or {})), args[-1] if func._schema.name == "aten::copy_" else args[0]
+            assert found.device == source.device, f"{func} from {source.device} to {found.device}"
+            return found
+        return func(*args, **(kwargs or {}))
+
+
 def unlike(objective: Objective) -> list[int]:
     """Steps with different terms."""
     kinds = {str([turn.weights(step).keys() for turn in objective.turns()]): step for step in (0, 5008)}
@@ -98,7 +110,7 @@ def test_a_step_reads_nothing_and_makes_nothing_of_unknown_size(name, recipe, mo
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there is no CUDA
         make_fake(objective, mode, device)
-        with mode:
+        with mode, NothingFromTheHost():
             terms = set.union(*(play(objective, step, device) for step in unlike(objective)))
     assert terms >= {"srae": {"pixel"} if recipe != "paper" else {"perceptual"}, "dual": {"adversarial/c"}}[name]
 
@@ -111,3 +123,12 @@ def test_what_waits_is_found(wait) -> None:
         warnings.simplefilter("ignore")
         with pytest.raises((DataDependentOutputException, DynamicOutputShapeException)):
             wait(torch.zeros(4, device=CUDA))
+
+
+def test_copies_from_the_host_are_found() -> None:
+    with warnings.catch_warnings(), FakeTensorMode(), NothingFromTheHost():
+        warnings.simplefilter("ignore")
+        with pytest.raises(AssertionError, match="from cpu to cuda"):
+            torch.zeros(4, device=CUDA).copy_(torch.zeros(4))
+        with pytest.raises(AssertionError, match="from cpu to cuda"):
+            torch.zeros(4).to(CUDA)

@@ -144,8 +144,8 @@ class DualObjective(Objective):
         count = len(batch.y) // m
         order = batch.y.argsort(stable=True)
         belongs = batch.y[:, None] == torch.arange(m, device=batch.y.device)
-        first = belongs.sum(0).cumsum(0).roll(1)
-        first[0] = 0
+        counts = belongs.sum(0)
+        first = counts.cumsum(0) - counts
         rows = order[first[:, None] + torch.arange(count, device=batch.y.device)]
         images = batch.images[rows.flatten()].contiguous(memory_format=torch.channels_last)
         return dict(enumerate(images.split(count)))
