@@ -49,8 +49,8 @@ def main() -> None:
         sys.exit("no GPU here: nothing was run")
     ends, rows = time.monotonic() + 60 * chosen.minutes, []
     workers = ["-n", str(min(12, os.cpu_count() or 1)), "--dist", "loadfile"]
-    suite = ["-m", "pytest", "-q", "-p", "no:cacheprovider", *workers, "-m", "not slow"]
-    found = run("recorded", *suite[:5], "tests/engine/test_recorded.py", limit=240)
+    suite = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:benchmark", *workers, "-m", "not slow"]
+    found = run("recorded", *suite[:7], "-n", "6", "tests/engine/test_recorded.py", limit=240)
     rows.append((found[0], found[1].splitlines()[-1]))
     found = run("suite on CUDA", *suite, *ON_CUDA, limit=300, I2I_TEST_DEVICE="cuda", OMP_NUM_THREADS="1")
     rows.append((found[0], "; ".join(line for line in found[1].splitlines() if "FAILED" in line or "passed" in line)))

@@ -57,6 +57,7 @@ SETTINGS = {
     ),
 }  # fmt: skip
 NUM_FILES = 512
+SECONDS = 1.0
 VIEWS = {
     "view", "_unsafe_view", "expand", "slice", "select", "permute", "transpose", "t", "unsqueeze", "squeeze", "detach",
     "split", "split_with_sizes", "alias", "as_strided", "diagonal", "unbind", "_reshape_alias", "unfold",
@@ -178,14 +179,13 @@ def seconds(play: Callable[[], None], device: torch.device, steps: int) -> float
     return (time.perf_counter() - started) / steps
 
 
-def ratios(works: dict[str, Callable[[], None]], device: torch.device, steps: int, rounds: int) -> dict[str, list]:
-    """Seconds of a step of each, in turn; the first round warms up."""
+def ratios(works: dict[str, Callable[[], None]], device: torch.device, rounds: int) -> dict[str, list[float]]:
+    """Seconds of a step of each, in turn, of some `SECONDS` each time."""
+    steps = {kind: max(3, min(100, round(SECONDS / seconds(play, device, 4)))) for kind, play in works.items()}
     times: dict[str, list[float]] = {kind: [] for kind in works}
-    for round_number in range(rounds + 1):
+    for _ in range(rounds):
         for kind, play in works.items():
-            spent = seconds(play, device, steps)
-            if round_number:
-                times[kind].append(spent)
+            times[kind].append(seconds(play, device, steps[kind]))
     return times
 
 
@@ -238,7 +238,7 @@ def on_chip(ours: Ours, steps: int = 10) -> tuple[float, float]:
 
 def measure(kind: str, side: int, size: int, device: torch.device, compiled: bool) -> Iterator[str]:
     domains, config = DOMAINS[kind], settings(kind, size)
-    steps, rounds = (30, 3) if device.type == "cuda" else (4, 5)
+    rounds = 3 if device.type == "cuda" else 5
     with tempfile.TemporaryDirectory() as folder:
         os.environ["I2I_CACHE"] = str(Path(folder, "cache"))
         root = Path(folder, "data")
@@ -246,12 +246,15 @@ def measure(kind: str, side: int, size: int, device: torch.device, compiled: boo
         ours, textbook = (made(config, root, side, domains, device) for made in (Ours, Textbook))
         eager = Ours(settings(kind, size, "training.recorded=false"), root, side, domains, device)
         works = {"textbook": textbook.play, "ours": ours.play}
+        warmed = [ours]
         if device.type == "cuda":
             works["eager"] = eager.play
             fast = Ours(settings(kind, size, "training.deterministic=false"), root, side, domains, device)
             works["fast"] = fast.play
-        seconds(ours.play, device, 20)  # the steps that are played before others are recorded
-        times = ratios(works, device, steps, rounds)
+            warmed.append(fast)
+        for one in warmed:
+            seconds(one.play, device, 20)  # the steps that are played before others are recorded
+        times = ratios(works, device, rounds)
         counted, flops = Counted(), FlopCounterMode(display=False)
         with counted:
             eager.play()
@@ -274,16 +277,16 @@ def measure(kind: str, side: int, size: int, device: torch.device, compiled: boo
             )
         yield f"{line}; {peak_memory(device):.2f} GiB at most"
         if compiled:
-            yield compile_too(Ours(config, root, side, domains, device), ours, device, steps)
+            yield compile_too(Ours(config, root, side, domains, device), ours, device)
 
 
-def compile_too(changed: Ours, ours: Ours, device: torch.device, steps: int) -> str:
+def compile_too(changed: Ours, ours: Ours, device: torch.device) -> str:
     started = time.perf_counter()
     for network in changed.loop.objective.model.children():
         network.compile(dynamic=False)
     seconds(changed.play, device, 20)
     spent = time.perf_counter() - started
-    times = ratios({"ours": ours.play, "compiled": changed.play}, device, steps, 3)
+    times = ratios({"ours": ours.play, "compiled": changed.play}, device, 3)
     return (
         f"  torch.compile of the networks: {over(times['ours'], times['compiled']):.2f} times ours, after {spent:.0f} s"
     )

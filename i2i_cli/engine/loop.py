@@ -60,7 +60,7 @@ class Loop:
 
     def context(self) -> Context:
         """This step's context, its generator seeded from the run's seed and the step alone."""
-        return self._schedule.context(self.step, self.peers)
+        return self._schedule.context(self.step, self.peers, self.averaged)
 
     def advance(self, batch: Batch) -> None:
         """One step: play every turn that is due, then average the weights.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from i2i_cli.errors import ConfigError
-from i2i_cli.models.family import Context, Turn
+from i2i_cli.models.family import Context, TranslationModel, Turn
 from i2i_cli.models.layers import Place, golden_place
 from i2i_cli.models.peers import Draws, Peers
 
@@ -125,10 +125,10 @@ class Schedule:
         """Another one, in the same state, in the place of one that cannot be drawn from any more."""
         self.generator = torch.Generator(self._device).manual_seed(self.generator.initial_seed())
 
-    def context(self, step: int, peers: Peers) -> Context:
+    def context(self, step: int, peers: Peers, averaged: TranslationModel) -> Context:
         """What the turns of a step are told, once it is `set`."""
         draws = Draws(self.generator, peers.rank, peers.count)
-        return Context(step=step, draws=draws, peers=peers, place=self._place)
+        return Context(step=step, draws=draws, peers=peers, place=self._place, averaged=averaged)
 
     def due(self, turns: Sequence[Turn], step: int) -> list[DueTurn]:
         """Those of `turns` that are played at `step`."""

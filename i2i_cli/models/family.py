@@ -44,6 +44,7 @@ class Context:
         draws: the only source of randomness, seeded from the run's seed and `step`.
         peers: the processes that share the batch.
         place: where this step's crop lies, see `moving_crop`; in a tensor where steps are recorded.
+        averaged: the model with the averaged weights, which takes no gradients.
         left: what an earlier turn of the same step left for a later one (detached rows of the batch).
     """
 
@@ -51,6 +52,7 @@ class Context:
     draws: Draws
     peers: Peers = ALONE
     place: Place = (0.0, 0.0)
+    averaged: "TranslationModel | None" = None
     left: dict[str, Tensor] = field(default_factory=dict)
 
 

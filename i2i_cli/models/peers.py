@@ -74,6 +74,11 @@ class Draws:
         # `randperm` waits for a GPU.
         return torch.rand(size, generator=self.generator, device=self.device).argsort()
 
+    def choices(self, allowed: Tensor) -> Tensor:
+        """(r,): for each row of `allowed` (r, n) one of its columns that are True; the same in every process."""
+        chances = torch.rand(allowed.shape, generator=self.generator, device=self.device)
+        return chances.masked_fill(~allowed, -1.0).argmax(1)
+
     def half(self, index: int) -> "Draws":
         """What is drawn for the rows index, index + 2, … of these: the same numbers."""
         generator = torch.Generator(self.device)

@@ -23,7 +23,7 @@ DOMAINS = ("a", "b", "c", "d")
 EVERY_CHANGE = {"flip": True, "shift": 0.1, "zoom": 0.1, "rotate": 5.0, "tone": 0.4, "sharpness": 0.4}
 RECIPES = [(kind.name, recipe) for kind in FAMILIES.values() for recipe in kind.recipes]
 MORE = {
-    "srae": {"weights": {"image_mismatch": 0.5}, "perceptual": "bundled"},
+    "srae": {"weights": {"image_mismatch": 0.5, "structure": 1.0, "image_cycle": 1.0}, "swap_across": True},
     "dual": {"augmentation": True, "adversarial_loss": "hinge"},
 }
 """Settings that no recipe turns on."""

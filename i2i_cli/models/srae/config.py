@@ -19,7 +19,8 @@ class Weights:
     domain_consistency (likewise d), content_contrast (c tells an image in any style from all others
     of its domain: for neighbours), adversarial and image_critic (realness of swapped images),
     image_mismatch (real images are no members of other domains: for domains that are easily taken
-    for one another).
+    for one another), structure (a translation keeps how the places of its input resemble one another),
+    image_cycle (its content and the input's own domain code give the input again).
     """
 
     perceptual: float = 1.0
@@ -36,6 +37,8 @@ class Weights:
     domain_critic: float = 1.0
     image_critic: float = 1.0
     image_mismatch: float = 0.0
+    structure: float = 0.0
+    image_cycle: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,7 @@ class ObjectiveConfig:
         critic_steps: turns of the latent critics for one of the autoencoder.
         swap_start: step at which the terms on swapped images, and their critic, enter.
         swap_share: share of a batch that is swapped for them: a swap costs as much as an autoencoder's step.
+        swap_across: swap with images of other domains alone, not with any image of the batch.
         critic_width: channels of the critics.
         contrast_temperature: of the cosines in `content_contrast`.
         perceptual: "auto", "imagenet", "random", "none" or a file of VGG-16 weights.
@@ -71,6 +75,7 @@ class ObjectiveConfig:
     critic_steps: int = 1
     swap_start: int = 0
     swap_share: float = 0.5
+    swap_across: bool = False
     critic_width: int = 64
     contrast_temperature: float = 0.1
     perceptual: str = "auto"

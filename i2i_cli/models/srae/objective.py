@@ -18,6 +18,7 @@ from i2i_cli.models.layers import moving_crop
 from i2i_cli.models.srae.config import ObjectiveConfig
 from i2i_cli.models.srae.critics import ContentCritic, DomainCritic, ImageCritic, RidgeCritic
 from i2i_cli.models.srae.networks import SRAE, Gaussian
+from i2i_cli.models.srae.structure import STAGES, structure_distance, worn
 
 if TYPE_CHECKING:
     from i2i_cli.models.perceptual import PerceptualLoss
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 _HIDING_TERMS = ("content_entropy", "content_ridge")
 """What drives the domain out of the content code."""
 
-_IMAGE_SWAP_TERMS = ("content_consistency", "domain_consistency", "adversarial")
+_REENCODED_TERMS = ("content_consistency", "domain_consistency", "image_cycle")
+"""What is asked of the codes of a swapped image."""
+
+_IMAGE_SWAP_TERMS = (*_REENCODED_TERMS, "adversarial", "structure")
 
 
 class Swap(NamedTuple):
@@ -33,13 +37,13 @@ class Swap(NamedTuple):
 
     Args:
         codes: sampled content of a, mean domain code of b: what x_ab is decoded from.
-        c_a: the mean content of a.
+        of_a: the mean codes of a.
     """
 
     a: Tensor
     b: Tensor
     codes: Codes
-    c_a: Tensor
+    of_a: Codes
 
 
 class SRAEObjective(Objective):
@@ -56,6 +60,11 @@ class SRAEObjective(Objective):
         self.content_critic = ContentCritic(channels, size, m, width) if weights.content_entropy else None
         self.ridge_critic = RidgeCritic(channels * size**2, m, config.ridge_codes) if weights.content_ridge else None
         self.domain_critic = DomainCritic(networks.domain_channels, m, width) if config.domain_critic else None
+        if weights.structure and not weights.adversarial:
+            raise ConfigError(
+                "objective.weights.structure looks at the features of the critic of images",
+                "give objective.weights.adversarial a weight too",
+            )
         has_perceptual = weights.perceptual > 0 and config.perceptual != "none"
         if not has_perceptual and not weights.pixel:
             raise ConfigError(
@@ -124,7 +133,7 @@ class SRAEObjective(Objective):
         # q_d learns from a draw of its own: of the same codes its term would be domain_stream again.
         context.left.update(content=z.content.detach(), domain=domain.sample(draws).detach())
         swaps = any(name in wanted for name in _IMAGE_SWAP_TERMS)
-        swap = self._swap(content, domain, context) if swaps else None
+        swap = self._swap(content, domain, batch.y, context) if swaps else None
         given = [z] if swap is None else [z, swap.codes]
         x, *x_ab = self.model.decode(*map(torch.cat, zip(*given, strict=True))).split([len(c.domain) for c in given])
         terms = self._rebuilding_terms(x, batch, wanted, context)
@@ -199,25 +208,25 @@ class SRAEObjective(Objective):
             losses.append(within_domain_contrast(first, second, y, self.config.contrast_temperature))
         return torch.stack(losses).mean()
 
-    def _swap(self, content: Gaussian, domain: Gaussian, context: Context) -> Swap:
+    def _swap(self, content: Gaussian, domain: Gaussian, y: Tensor, context: Context) -> Swap:
         """Draw which images of the batch are swapped with which."""
-        peers, draws = context.peers, context.draws
-        means, size = peers.gather(content.mean.detach()), len(content.mean)
-        count = max(1, round(size * self.config.swap_share))
-        a, b = (peers.own(draws.permutation(len(means))[: count * peers.count]) for _ in range(2))
-        z_a, d_b = peers.gather(content.sample(draws))[a], peers.gather(domain.mean.detach())[b]
-        return Swap(a, b, Codes(z_a, d_b), means[a])
+        peers, draws, y = context.peers, context.draws, context.peers.gather(y)
+        count = max(1, round(len(content.mean) * self.config.swap_share)) * peers.count
+        a, b = draws.permutation(len(y))[:count], draws.permutation(len(y))[:count]
+        if self.config.swap_across:
+            b = draws.choices(y[a][:, None] != y)
+        a, b = peers.own(a), peers.own(b)
+        z_a, d = peers.gather(content.sample(draws))[a], peers.gather(domain.mean.detach())
+        return Swap(a, b, Codes(z_a, d[b]), Codes(peers.gather(content.mean.detach())[a], d[a]))
 
     def _swap_terms(
         self, swap: Swap, x_ab: Tensor, x: Tensor, batch: Batch, wanted: dict[str, float], context: Context
     ) -> dict[str, Tensor]:
         """Terms on x_ab: the content of a with the domain code of another image of the batch."""
         peers, a, terms = context.peers, swap.a, {}
-        if "content_consistency" in wanted or "domain_consistency" in wanted:
-            c_ab, d_ab = self.model.encode(x_ab)
-            terms["content_consistency"] = (c_ab - swap.c_a).abs().mean()
-            terms["domain_consistency"] = (d_ab - swap.codes.domain).abs().mean()
-        if "adversarial" in wanted and self.image_critic is not None:
+        if any(name in wanted for name in _REENCODED_TERMS):
+            terms |= self._reencoded_terms(swap, x_ab, batch, wanted, context)
+        if self.image_critic is not None:
             y = peers.gather(batch.y)
             # Some reconstructions too: else what is sharp is a sign of a swap, and exaggerated there.
             again = a[: max(1, len(a) // 2)]
@@ -226,7 +235,34 @@ class SRAEObjective(Objective):
             _leave("made", [maps.detach() for maps in seen], context)
             context.left["y_made"] = y_made
             terms["adversarial"] = self.image_critic.shortfall(seen, y_made)
+            if "structure" in wanted:
+                real = _left("real", context) or self.image_critic.see(self._seen(batch.images, context))
+                kept = [peers.gather(real[stage])[a] for stage in range(max(STAGES) + 1)]
+                terms["structure"] = structure_distance([maps[: len(a)] for maps in seen], kept)
         return terms
+
+    def _reencoded_terms(
+        self, swap: Swap, x_ab: Tensor, batch: Batch, wanted: dict[str, float], context: Context
+    ) -> dict[str, Tensor]:
+        """What the codes of x_ab still say of a and b.
+
+        With image_cycle the codes are those of a worn x_ab, by the averaged encoder: it learns from no
+        gradient of these terms, so the two cannot agree on traces that nobody sees.
+        """
+        peers, draws = context.peers, context.draws
+        terms: dict[str, Tensor] = {}
+        if "image_cycle" in wanted:
+            averaged = context.averaged if isinstance(context.averaged, SRAE) else self.model
+            features = averaged.encoder.features(worn(x_ab, draws))
+            content = averaged.encoder.content(features)
+            c_ab, d_ab = content.mean, averaged.encoder.domain(features).mean
+            x_aba = self.model.decode(content.sample(draws), swap.of_a.domain)
+            terms["image_cycle"] = (x_aba - peers.gather(batch.images)[swap.a]).abs().mean()
+        else:
+            c_ab, d_ab = self.model.encode(x_ab)
+        terms["content_consistency"] = (c_ab - swap.of_a.content).abs().mean()
+        terms["domain_consistency"] = (d_ab - swap.codes.domain).abs().mean()
+        return {name: term for name, term in terms.items() if name in wanted}
 
     # The critics' turns.
 

@@ -1,0 +1,54 @@
+"""What a translation is to keep of its input: how the places of an image resemble one another, whatever the style."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from i2i_cli.models.augmentation import blurred
+from i2i_cli.models.peers import Draws
+
+STAGES = (1, 2)
+"""Of the backbone's features: at 1/4 and at 1/8 of the side."""
+
+LARGEST = 16
+"""Side of the grid of places; larger maps are pooled to it."""
+
+NOISE = 0.15
+"""Standard deviation of the noise on a worn image."""
+
+
+def self_similarity(features: Tensor) -> Tensor:
+    """(B, n, n): cosines between the n places of features (B, C, h, w), the image's own mean taken out."""
+    if features.shape[-1] > LARGEST:
+        features = F.adaptive_avg_pool2d(features, LARGEST)
+    x = features.float().flatten(2)
+    x = F.normalize(x - x.mean(2, keepdim=True), dim=1, eps=1e-4)
+    return x.mT @ x
+
+
+def structure_distance(made: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """1 - cosine between every place's similarities to all others, in `made` and in `wanted` (arXiv 2104.00854).
+
+    Blind to tone and colour, it sees where things are. Gradients reach `made` only.
+
+    Args:
+        made, wanted: the backbone's features, a map a stage, of as many images.
+    """
+    with torch.autocast(made[0].device.type, enabled=False):
+        losses = []
+        for stage in STAGES:
+            with torch.no_grad():
+                target = self_similarity(wanted[stage])
+            losses.append((1 - F.cosine_similarity(self_similarity(made[stage]), target, dim=2)).mean())
+        return torch.stack(losses).mean()
+
+
+def worn(images: Tensor, draws: Draws) -> Tensor:
+    """What is left of `images` once faint traces are gone: blurred by a random share, with noise.
+
+    A generator can write what it is to give back into traces that nobody sees (arXiv 1712.02950).
+    """
+    share = draws.uniform(len(images), 1, 1, 1)
+    return torch.lerp(images, blurred(images, 1.0), share) + NOISE * draws.normal(images.shape)
