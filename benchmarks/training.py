@@ -57,7 +57,7 @@ SETTINGS = {
     ),
 }  # fmt: skip
 NUM_FILES = 512
-SECONDS = 1.0
+SECONDS = 0.5
 VIEWS = {
     "view", "_unsafe_view", "expand", "slice", "select", "permute", "transpose", "t", "unsqueeze", "squeeze", "detach",
     "split", "split_with_sizes", "alias", "as_strided", "diagonal", "unbind", "_reshape_alias", "unfold",

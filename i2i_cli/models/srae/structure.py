@@ -51,4 +51,4 @@ def worn(images: Tensor, draws: Draws) -> Tensor:
     A generator can write what it is to give back into traces that nobody sees (arXiv 1712.02950).
     """
     share = draws.uniform(len(images), 1, 1, 1)
-    return torch.lerp(images, blurred(images, 1.0), share) + NOISE * draws.normal(images.shape)
+    return torch.lerp(images, blurred(images, 1.0).to(images), share) + NOISE * draws.normal(images.shape)
