@@ -26,7 +26,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/all.py
 
 manifest: $(READY)
-	$(BIN)/python -c "from i2i_cli.jobs.packing import write_manifest; write_manifest()"
+	$(BIN)/python -c "from i2i_cli.checkpoints.packing import write_manifest; write_manifest()"
 
 lint: $(READY)
 	$(BIN)/ruff check .

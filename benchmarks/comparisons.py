@@ -18,7 +18,7 @@ from torch import Tensor
 
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import Dataset, open_dataset
-from i2i_cli.jobs.translation import Translator, load
+from i2i_cli.inference.loaded import Translator, load
 from i2i_cli.models.descriptor import CELLS, CHANNELS, BackboneFeatures
 
 DEVICE = torch.device("cpu")

@@ -10,8 +10,8 @@ from PIL import Image
 import i2i_cli as i2i
 from i2i_cli.data.dataset import open_dataset
 from i2i_cli.data.domains import scan
-from i2i_cli.jobs.run_config import run_config
-from i2i_cli.jobs.training import train
+from i2i_cli.jobs.training.config import run_config
+from i2i_cli.jobs.training.start import train
 
 REAL_IMAGES = Path(__file__).parents[2] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not REAL_IMAGES.is_dir(), reason="no real images beside the checkout")

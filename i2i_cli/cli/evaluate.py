@@ -10,7 +10,7 @@ from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, SeedOpt, WeightsOp
 from i2i_cli.cli.report import print_result, print_table, say
 
 if TYPE_CHECKING:
-    from i2i_cli.jobs.evaluation import Evaluation, Figure
+    from i2i_cli.jobs.evaluation.evaluate import Evaluation, Figure
 
 EXAMPLES = """Examples:
 
@@ -78,7 +78,7 @@ def evaluate(
     translator = open_translator(weights, device)
     # Late: torch.
     from i2i_cli.cli.progress import progress
-    from i2i_cli.jobs.evaluation import evaluate as measure
+    from i2i_cli.jobs.evaluation.evaluate import evaluate as measure
     from i2i_cli.jobs.evaluation.report import save_report
 
     with progress("evaluating") as bar:

@@ -9,7 +9,7 @@ from i2i_cli.data.geometry import Crop
 from i2i_cli.data.images import OUTPUT_FORMATS, SUFFIXES
 from i2i_cli.errors import ConfigError, DataError, I2IError
 from i2i_cli.files import check_written_as
-from i2i_cli.jobs.sources import STREAM, Source
+from i2i_cli.inference.inputs import STREAM, Source
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 

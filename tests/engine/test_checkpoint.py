@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from i2i_cli.engine.checkpoint import check_shapes, load_into, load_tensors, save_tensors
+from i2i_cli.checkpoints.tensors import check_shapes, load_into, load_tensors, save_tensors
 from i2i_cli.errors import WeightsError
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from i2i_cli.engine.header import FORMAT, KEY, Header, read_header, upgraded
+from i2i_cli.checkpoints.header import FORMAT, KEY, Header, read_header, upgraded
 from i2i_cli.errors import ConfigError, WeightsError
-from i2i_cli.jobs.run_config import run_config
+from i2i_cli.jobs.training.config import run_config
 
 HEADER = Header(family="srae", image_size=32, domains=("a", "b"), step=5, config={"seed": 0})
 
@@ -23,7 +23,7 @@ def test_a_header_comes_back(tmp_path: Path) -> None:
 def test_it_is_read_without_torch(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(2)}, tmp_path / "w", HEADER.to_metadata())
     code = (
-        "import sys, pathlib; from i2i_cli.engine.header import read_header;"
+        "import sys, pathlib; from i2i_cli.checkpoints.header import read_header;"
         f"print(read_header(pathlib.Path({str(tmp_path / 'w')!r})).domains, 'torch' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -4,8 +4,8 @@ import torch
 
 from i2i_cli.errors import ConfigError, DataError
 from i2i_cli.jobs import classifier_fitting
-from i2i_cli.jobs.classifier_fitting import fit_classifier, fit_on_gallery, score, score_if_any
-from i2i_cli.jobs.gallery import Gallery, GalleryFacts
+from i2i_cli.jobs.classification.fitting import fit_classifier, fit_on_gallery, score, score_if_any
+from i2i_cli.jobs.retrieval.gallery import Gallery, GalleryFacts
 from i2i_cli.models.latent_classifier import LatentClassifier
 
 

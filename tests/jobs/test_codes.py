@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from i2i_cli.jobs.codes import features
-from i2i_cli.jobs.flat_codes import FlatCodes
+from i2i_cli.inference.codes import features
+from i2i_cli.inference.codes import FlatCodes
 
 CPU = torch.device("cpu")
 

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from i2i_cli.errors import ConfigError, DataError, DeviceError, WeightsError
-from i2i_cli.jobs.exported import DECODER, ENCODER, TRANSLATION, load_exported
-from i2i_cli.jobs.exporting import export_onnx, sample_images
-from i2i_cli.jobs.translation import load
+from i2i_cli.inference.exported import DECODER, ENCODER, TRANSLATION, load_exported
+from i2i_cli.jobs.export import export_onnx, sample_images
+from i2i_cli.inference.loaded import load
 from tests.conftest import draw_domains, draw_factor_domains
 
 WITHOUT_TORCH = """
@@ -126,7 +126,7 @@ def test_nothing_is_overwritten_and_other_files_are_refused(exported: Path, run:
 def test_an_export_that_does_something_else_is_not_kept(
     run: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from i2i_cli.jobs.exported import ExportedTranslator
+    from i2i_cli.inference.exported import ExportedTranslator
 
     monkeypatch.setattr(ExportedTranslator, "pixels", lambda self, codes: np.zeros((8, 32, 32, 3), np.uint8))
     with pytest.raises(WeightsError, match="differs from torch by"):

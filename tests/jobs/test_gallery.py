@@ -8,9 +8,9 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from i2i_cli.engine.header import read_metadata
+from i2i_cli.checkpoints.header import read_metadata
 from i2i_cli.errors import ConfigError, WeightsError
-from i2i_cli.jobs.gallery import KEY, UNKNOWN, Gallery, GalleryFacts, open_gallery, save_gallery
+from i2i_cli.jobs.retrieval.gallery import KEY, UNKNOWN, Gallery, GalleryFacts, open_gallery, save_gallery
 
 ODD = os.fsdecode(b"b/new\nline \xff,.png")
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from i2i_cli.data.dataset import open_dataset
-from i2i_cli.jobs.held_out import HeldOutScorer
+from i2i_cli.jobs.training.held_out import HeldOutScorer
 from i2i_cli.models.family import Codes, TranslationModel
 
 CPU = torch.device("cpu")

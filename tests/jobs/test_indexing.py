@@ -7,10 +7,10 @@ import pytest
 
 from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.jobs import indexing
-from i2i_cli.jobs.gallery import open_gallery
-from i2i_cli.jobs.indexing import gallery_of, index_folder
-from i2i_cli.jobs.listing import listed
-from i2i_cli.jobs.translation import Translator, load
+from i2i_cli.jobs.retrieval.gallery import open_gallery
+from i2i_cli.jobs.retrieval.indexing import gallery_of, index_folder
+from i2i_cli.jobs.retrieval.indexing import listed
+from i2i_cli.inference.loaded import Translator, load
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_an_unreadable_image_has_no_row_and_moves_no_other(
 
 
 def test_a_stopped_index_goes_on(tmp_path: Path, domains: Path, translator: Translator, monkeypatch) -> None:
-    monkeypatch.setattr("i2i_cli.jobs.sources.BATCH", 8)
+    monkeypatch.setattr("i2i_cli.inference.inputs.BATCH", 8)
     out = tmp_path / "g.safetensors"
     stopped = index_folder(translator, domains, out, should_stop=lambda: True)
     assert not stopped.finished and stopped.encoded == 8
@@ -92,7 +92,7 @@ def test_a_stopped_index_goes_on(tmp_path: Path, domains: Path, translator: Tran
 def test_a_killed_index_has_kept_what_was_saved(
     tmp_path: Path, domains: Path, translator: Translator, monkeypatch
 ) -> None:
-    monkeypatch.setattr("i2i_cli.jobs.sources.BATCH", 8)
+    monkeypatch.setattr("i2i_cli.inference.inputs.BATCH", 8)
     monkeypatch.setattr(indexing, "SAVE_SECONDS", 0.0)
 
     def die(done: int, total: int) -> None:

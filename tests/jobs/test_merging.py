@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from i2i_cli.errors import ConfigError, WeightsError
-from i2i_cli.jobs.merging import merge
+from i2i_cli.jobs.retrieval.gallery import merge
 from tests.jobs.test_gallery import gallery
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from i2i_cli.errors import ConfigError, DataError
 from i2i_cli.jobs.outputs import check_new, plan_outputs
-from i2i_cli.jobs.sources import Source
+from i2i_cli.inference.inputs import Source
 
 
 def source(path: str, below: str | None = None) -> Source:

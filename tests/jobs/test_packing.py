@@ -6,11 +6,11 @@ import torch
 from PIL import Image, ImageChops
 
 from i2i_cli.bundled import bundled_folder
-from i2i_cli.engine.checkpoint import load_tensors
-from i2i_cli.engine.header import read_header
+from i2i_cli.checkpoints.tensors import load_tensors
+from i2i_cli.checkpoints.header import read_header
 from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.jobs.packing import manifest, pack
-from i2i_cli.jobs.translation import load
+from i2i_cli.checkpoints.packing import manifest, pack
+from i2i_cli.inference.loaded import load
 
 MAX_SHIPPED = 24 * 2**20
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from i2i_cli.engine.checkpoint import load_tensors, save_tensors
-from i2i_cli.engine.header import read_header
+from i2i_cli.checkpoints.tensors import load_tensors, save_tensors
+from i2i_cli.checkpoints.header import read_header
 from i2i_cli.errors import WeightsError
 from i2i_cli.jobs import publishing
-from i2i_cli.jobs.publishing import check_weights, domains_of, find_weights, list_weights, new_run
+from i2i_cli.checkpoints.names import check_weights, domains_of, find_weights, list_weights, new_run
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("fsspec")
 
 from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.jobs.remote import exists, fetch, find_sources, local_place, put, url_of
+from i2i_cli.jobs.bulk.remote import exists, fetch, find_sources, local_place, put, url_of
 
 
 @pytest.mark.parametrize(

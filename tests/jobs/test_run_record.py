@@ -6,10 +6,10 @@ import pytest
 
 from i2i_cli.errors import DataError
 from i2i_cli.jobs import run_folder
-from i2i_cli.jobs.observer import Observer
-from i2i_cli.jobs.run_config import run_config
-from i2i_cli.jobs.run_folder import RunFolder
-from i2i_cli.jobs.training import resume, train
+from i2i_cli.jobs.training.observer import Observer
+from i2i_cli.jobs.training.config import run_config
+from i2i_cli.jobs.training.folder import RunFolder
+from i2i_cli.jobs.training.start import resume, train
 
 
 class Notes(Observer):

@@ -11,9 +11,9 @@ from torch import Tensor
 from i2i_cli.data.cache import cache_folder
 from i2i_cli.errors import I2IError
 from i2i_cli.jobs import approximate, search
-from i2i_cli.jobs.approximate import ApproximateSearch
-from i2i_cli.jobs.gallery import Gallery, GalleryFacts
-from i2i_cli.jobs.search import ExactSearch, Scope
+from i2i_cli.jobs.retrieval.search import ApproximateSearch
+from i2i_cli.jobs.retrieval.gallery import Gallery, GalleryFacts
+from i2i_cli.jobs.retrieval.search import ExactSearch, Scope
 
 CPU = torch.device("cpu")
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.jobs.gallery import open_gallery
-from i2i_cli.jobs.indexing import index_folder
-from i2i_cli.jobs.merging import merge
-from i2i_cli.jobs.shards import WHOLE, Shard, parse_shard
-from i2i_cli.jobs.translation import load
+from i2i_cli.jobs.retrieval.gallery import open_gallery
+from i2i_cli.jobs.retrieval.indexing import index_folder
+from i2i_cli.jobs.retrieval.gallery import merge
+from i2i_cli.inference.inputs import WHOLE, Shard, parse_shard
+from i2i_cli.inference.loaded import load
 
 
 def test_shards_cover_everything_once() -> None:

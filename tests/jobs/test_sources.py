@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.jobs.sources import (
+from i2i_cli.inference.inputs import (
     BATCH,
     STREAM,
     Failure,

@@ -13,7 +13,7 @@ import i2i_cli as i2i
 from i2i_cli.data.geometry import fit
 from i2i_cli.data.images import read_image
 from i2i_cli.errors import ConfigError, DataError, WeightsError
-from i2i_cli.jobs.translation import Translator
+from i2i_cli.inference.loaded import Translator
 
 
 @pytest.fixture(scope="module")
@@ -161,8 +161,8 @@ def test_what_cannot_be_meant_is_said(model: Translator, photo: Path, tmp_path: 
 def test_weights_with_a_strange_config_are_a_weights_error(run: Path, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from i2i_cli.engine.checkpoint import load_tensors, save_tensors
-    from i2i_cli.engine.header import read_header
+    from i2i_cli.checkpoints.tensors import load_tensors, save_tensors
+    from i2i_cli.checkpoints.header import read_header
 
     header = read_header(run / "model.safetensors")
     tensors = load_tensors(run / "model.safetensors")

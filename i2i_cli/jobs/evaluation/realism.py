@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from i2i_cli.bundled import bundled_folder
-from i2i_cli.engine.checkpoint import load_into, load_tensors
-from i2i_cli.jobs.evaluation.cached import inception
-from i2i_cli.jobs.evaluation.distances import frechet, inside, kernel
-from i2i_cli.jobs.evaluation.figure import Figure, Section, deviation_of, mean_of, share_of, with_means, within
-from i2i_cli.jobs.evaluation.material import CHUNK, Material
+from i2i_cli.checkpoints.tensors import load_into, load_tensors
+from i2i_cli.jobs.evaluation.downloads import inception
+from i2i_cli.jobs.evaluation.realism import frechet, inside, kernel
+from i2i_cli.jobs.evaluation.measurement import Figure, Section, deviation_of, mean_of, share_of, with_means, within
+from i2i_cli.jobs.evaluation.inputs import CHUNK, Material
 from i2i_cli.jobs.evaluation.reconstruction import sharpness
 from i2i_cli.jobs.evaluation.translations import Made, made
 from i2i_cli.models.features import FeatureNetwork

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from i2i_cli.jobs.evaluation.figure import Figure, Section, mean_of, with_means
-from i2i_cli.jobs.evaluation.material import Material
+from i2i_cli.jobs.evaluation.measurement import Figure, Section, mean_of, with_means
+from i2i_cli.jobs.evaluation.inputs import Material
 
 TEXT = (
     "Held-out images against the same from their own codes, by domain. L1: mean absolute error of images in [-1, 1]; "
@@ -19,7 +19,7 @@ def reconstruction(material: Material) -> Section:
     # Late: torchmetrics takes a second to import.
     from torchmetrics.functional.image import structural_similarity_index_measure as similarity
 
-    from i2i_cli.jobs.evaluation.cached import lpips
+    from i2i_cli.jobs.evaluation.downloads import lpips
 
     assert material.test_pictures is not None
     model, device, figures, perceptual = material.translator.model, material.translator.device, [], lpips()

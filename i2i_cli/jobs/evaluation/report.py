@@ -8,17 +8,17 @@ import torch
 from PIL import Image
 
 from i2i_cli.files import write_text
-from i2i_cli.jobs.codes import OF_THE_PAPER, evenly
-from i2i_cli.jobs.evaluation.figure import MEAN, Figure, Section
-from i2i_cli.jobs.evaluation.material import Material
-from i2i_cli.jobs.figures import translated_sheet
-from i2i_cli.jobs.flat_codes import FlatCodes
-from i2i_cli.jobs.pages import inline, inline_figure, render
-from i2i_cli.jobs.plotting.embedding import MIN_IMAGES, panels_of
-from i2i_cli.jobs.plotting.scatter import drawn
+from i2i_cli.inference.codes import OF_THE_PAPER, evenly
+from i2i_cli.jobs.evaluation.measurement import MEAN, Figure, Section
+from i2i_cli.jobs.evaluation.inputs import Material
+from i2i_cli.jobs.plots.sheets import translated_sheet
+from i2i_cli.inference.codes import FlatCodes
+from i2i_cli.jobs.plots.pages import inline, inline_figure, render
+from i2i_cli.jobs.plots.scatter import MIN_IMAGES, panels_of
+from i2i_cli.jobs.plots.scatter import drawn
 
 if TYPE_CHECKING:
-    from i2i_cli.jobs.evaluation import Evaluation
+    from i2i_cli.jobs.evaluation.evaluate import Evaluation
 
 PER_DOMAIN = 6
 CODES_PER_DOMAIN = 250

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from i2i_cli.jobs.evaluation.figure import balanced_share_of, deviation_of, mean_of, share_of, with_means, within
+from i2i_cli.jobs.evaluation.measurement import balanced_share_of, deviation_of, mean_of, share_of, with_means, within
 
 
 def test_a_mean_has_an_interval_that_narrows_with_the_count() -> None:

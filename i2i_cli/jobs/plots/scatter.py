@@ -1,0 +1,133 @@
+"""An embedding as a picture, as a page whose points show their images, or as numbers."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from i2i_cli.data.geometry import fit
+from i2i_cli.data.images import read_image
+from i2i_cli.errors import DataError
+from i2i_cli.files import check_written_as, write_text, written_whole
+from i2i_cli.jobs.retrieval.gallery import readable
+from i2i_cli.jobs.plots.pages import inline, render
+from i2i_cli.jobs.plots.scatter import Embedding, Panel
+from i2i_cli.checkpoints.names import data_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SUFFIXES = (".png", ".html", ".csv")
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#7f7f7f", "#8c564b")
+"""Told apart with every kind of colour vision (Okabe and Ito), then two more; a ninth label begins anew."""
+
+NUM_THUMBNAILS = 60
+THUMBNAIL_SIDE = 48
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse names that no plot is written under.
+
+    Raises:
+        ConfigError: the suffix is not one of `SUFFIXES`.
+    """
+    check_written_as(path, SUFFIXES, "plot")
+
+
+def save_embedding(path: Path, embedding: Embedding, thumbnails: bool = False) -> None:
+    """Write `embedding` to `path`, in the kind that its suffix stands for."""
+    check_suffix(path)
+    kind = {".png": _save_png, ".html": _save_html, ".csv": _save_csv}[path.suffix.lower()]
+    kind(path, embedding, thumbnails)
+
+
+def _title(panel: Panel) -> str:
+    name = {"both": "content and domain"}.get(panel.by, panel.by)
+    return name if panel.silhouette is None else f"{name} (silhouette {panel.silhouette:.2f})"
+
+
+def _colour(names: Sequence[str], label: str) -> str:
+    return COLOURS[names.index(label) % len(COLOURS)]
+
+
+def drawn(panels: Sequence[Panel], labels: Sequence[str]) -> "Figure":
+    """A figure with a scatter plot a panel, coloured by label."""
+    # Late: matplotlib; its object interface, so that no window system is looked for.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5 * len(panels), 5.4), layout="constrained")
+    names, own = sorted(set(labels)), np.array(labels)
+    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for name in names:
+            chosen = own == name
+            axes.scatter(*panel.points[chosen].T, s=9, alpha=0.7, linewidths=0, color=_colour(names, name),
+                         label=f"{name or 'no label'} ({int(chosen.sum())})")  # fmt: skip
+        axes.set(title=_title(panel), xticks=[], yticks=[])
+        axes.spines[:].set_color("#cccccc")
+    handles, known = axes.get_legend_handles_labels()
+    figure.legend(handles, known, loc="outside lower center", ncols=min(4, len(known)), frameon=False, markerscale=2)
+    return figure
+
+
+def _save_png(path: Path, embedding: Embedding, thumbnails: bool) -> None:
+    figure = drawn(embedding.panels, embedding.labels)
+    if thumbnails:
+        for axes, panel in zip(figure.axes, embedding.panels, strict=True):
+            _put_thumbnails(axes, embedding, panel)
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
+
+
+def _put_thumbnails(axes: "Axes", embedding: Embedding, panel: Panel) -> None:
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    count = len(embedding.rows)
+    for place in (np.arange(min(NUM_THUMBNAILS, count)) * count // min(NUM_THUMBNAILS, count)).tolist():
+        square = _square(embedding, place, 24)
+        if square is None:
+            continue
+        edge = {"edgecolor": _colour(embedding.names, embedding.labels[place]), "linewidth": 1.2}
+        box = AnnotationBbox(OffsetImage(square, zoom=0.8), tuple(panel.points[place]), pad=0.08, bboxprops=edge)
+        axes.add_artist(box)
+
+
+def _square(embedding: Embedding, place: int, side: int) -> np.ndarray | None:
+    try:
+        return fit(read_image(embedding.gallery.path(embedding.rows[place]), 2 * side), side)[0]
+    except (DataError, OSError):  # gone since it was indexed
+        return None
+
+
+def _save_html(path: Path, embedding: Embedding, thumbnails: bool) -> None:
+    panels = []
+    for panel in embedding.panels:
+        low, span = panel.points.min(0), np.ptp(panel.points, axis=0) + 1e-9
+        share = (panel.points - low) / span
+        places = np.stack([share[:, 0], 1 - share[:, 1]], axis=1)  # a page counts downwards, a plot upwards
+        panels.append((_title(panel), (10 + 380 * places).round(1).tolist()))
+    squares = [_square(embedding, place, THUMBNAIL_SIDE) for place in range(len(embedding.rows))]
+    page = render(
+        "plotting/scatter.html",
+        root=data_name(embedding.gallery.facts.root),
+        method={"tsne": "t-SNE", "pca": "principal components"}[embedding.method],
+        panels=panels,
+        legend=[(name or "no label", _colour(embedding.names, name)) for name in embedding.names],
+        colours=[_colour(embedding.names, label) for label in embedding.labels],
+        paths=[readable(embedding.gallery.paths[row]) for row in embedding.rows],
+        images=["" if square is None else inline(Image.fromarray(square), "JPEG") for square in squares],
+    )
+    write_text(path, page)
+
+
+def _save_csv(path: Path, embedding: Embedding, thumbnails: bool) -> None:
+    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label", *(f"{panel.by}_{axis}" for panel in embedding.panels for axis in "xy")])
+        for place, row in enumerate(embedding.rows):
+            name = readable(embedding.gallery.paths[row])
+            values = [f"{value:.5g}" for panel in embedding.panels for value in panel.points[place]]
+            writer.writerow([name, embedding.labels[place], *values])
