@@ -21,8 +21,8 @@ from i2i_cli.data.dataset import Dataset, open_dataset
 from i2i_cli.data.images import write_image
 from i2i_cli.data.sampling import BalancedSampler
 from i2i_cli.engine.loop import generator_for
-from i2i_cli.jobs.plots.sheets import sheet
 from i2i_cli.inference.loaded import load
+from i2i_cli.jobs.plots.sheets import sheet
 from i2i_cli.models.peers import Draws
 
 BATCH = 8

@@ -19,11 +19,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from i2i_cli.checkpoints.names import data_name
+from i2i_cli.checkpoints.packing import FEATURES
+from i2i_cli.checkpoints.tensors import save_tensors
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import Dataset, open_dataset
-from i2i_cli.checkpoints.tensors import save_tensors
-from i2i_cli.checkpoints.packing import FEATURES
-from i2i_cli.checkpoints.names import data_name
 from i2i_cli.models.features import NUM_FEATURES, SIDE, FeatureNetwork
 
 CPU = torch.device("cpu")

@@ -3,7 +3,8 @@
     python benchmarks/files_passed.py
 
 Each command runs in this process, on images and nets that take seconds: `translate` of one image by
-the shipped model, three steps of `train`, and `neighbours` in the gallery that they leave.
+the shipped model, three steps of `train`, and `neighbours` in the gallery that they leave, and in a
+folder. `--names` lists the files too.
 
 How it counts: a profiler of the interpreter, in all threads, is told each call of a function. A file
 counts if a function that is written in it is called; what a module calls while it is imported does
@@ -13,10 +14,12 @@ function of ours above is the calling one.
 """
 
 import inspect
+import io
 import os
 import sys
 import tempfile
 import threading
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -83,7 +86,7 @@ def is_imported(frame: FrameType | None) -> bool:
 
 def passed(words: list[str]) -> Passage:
     """What `i2i` with `words` calls."""
-    with Passage() as passage:
+    with redirect_stdout(io.StringIO()), Passage() as passage:
         app(words, standalone_mode=False)
     return passage
 
@@ -112,6 +115,7 @@ def main() -> None:
             "translate": ["translate", image, "--to", "anime", "-w", "faces", "-o", "out.png"],
             "train": [*train, "--device", "cpu", *settings],
             "neighbours": ["neighbours", image, "-w", "runs/tiny", "--device", "cpu"],
+            "neighbours in a folder": ["neighbours", image, "--gallery", "faces", "-w", "faces", "--device", "cpu"],
         }
         found = {name: passed(words) for name, words in commands.items()}
         os.chdir(here)

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import open_dataset
-from i2i_cli.jobs.classification.fitting import score
 from i2i_cli.inference.loaded import DOMAINS, load
+from i2i_cli.jobs.classification.fitting import score
 from i2i_cli.models.augmentation import blurred
 
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import Dataset, open_dataset
-from i2i_cli.jobs.evaluation.translations import agreement
 from i2i_cli.inference.loaded import load
+from i2i_cli.jobs.evaluation.translations import agreement
 from i2i_cli.models.family import TranslationModel
 from i2i_cli.models.probes import as_judged, fit_judge
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from i2i_cli.inference.loaded import Translator, load
     from i2i_cli.jobs.evaluation.evaluate import evaluate
     from i2i_cli.jobs.retrieval.gallery import open_gallery
     from i2i_cli.jobs.retrieval.indexing import index_folder
     from i2i_cli.jobs.retrieval.neighbours import NeighbourSearch
     from i2i_cli.jobs.training.config import run_config
     from i2i_cli.jobs.training.start import resume, train
-    from i2i_cli.inference.loaded import Translator, load
 
 _HOMES = {
     "NeighbourSearch": "i2i_cli.jobs.retrieval.neighbours",

@@ -10,8 +10,22 @@ import i2i_cli
 PACKAGE = Path(i2i_cli.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ALLOWED = {
-    "cli": {"cli", "jobs", "errors", "config", "bundled", "i2i_cli"},
-    "jobs": {"jobs", "engine", "data", "models", "errors", "config", "files", "bundled", "i2i_cli"},
+    "cli": {"cli", "jobs", "inference", "checkpoints", "errors", "config", "files", "bundled", "i2i_cli"},
+    "jobs": {
+        "jobs",
+        "inference",
+        "checkpoints",
+        "engine",
+        "data",
+        "models",
+        "errors",
+        "config",
+        "files",
+        "bundled",
+        "i2i_cli",
+    },
+    "inference": {"inference", "checkpoints", "engine", "data", "models", "errors", "config", "files", "bundled"},
+    "checkpoints": {"checkpoints", "models", "errors", "config", "files", "bundled"},
     "engine": {"engine", "models", "errors", "config", "files"},
     "data": {"data", "models", "errors", "config", "files"},
     "models": {"models", "errors", "config", "bundled"},

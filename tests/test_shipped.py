@@ -13,10 +13,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from i2i_cli.bundled import bundled_folder
+from i2i_cli.checkpoints.names import MANIFEST
 from i2i_cli.cli import app
 from i2i_cli.data.geometry import fit
 from i2i_cli.data.images import read_image
-from i2i_cli.checkpoints.names import MANIFEST
 from i2i_cli.inference.loaded import load
 
 ROOT = Path(__file__).parents[1]

@@ -1,4 +1,4 @@
-"""What weights say of themselves: one line, or a card in Markdown. No torch."""
+"""The card of weights in Markdown: what they are, their figures, how to use them. No torch."""
 
 import shlex
 from pathlib import Path
@@ -13,13 +13,6 @@ def open_card(name: str | None) -> tuple[Path, Header, str]:
     path = find_weights(name)
     header = read_header(path)
     return path, header, model_card(path, header)
-
-
-def describe(header: Header) -> str:
-    """One line: family, size, domains, step."""
-    domains = ", ".join(header.domains)
-    state = "" if header.finished else ", not finished"
-    return f"{header.family}, {header.image_size} px, {domains}, step {header.step}{state}"
 
 
 def model_card(path: Path, header: Header) -> str:

@@ -77,6 +77,13 @@ class Header:
         return {KEY: json.dumps(asdict(self), sort_keys=True)}
 
 
+def describe(header: Header) -> str:
+    """One line: family, size, domains, step."""
+    domains = ", ".join(header.domains)
+    state = "" if header.finished else ", not finished"
+    return f"{header.family}, {header.image_size} px, {domains}, step {header.step}{state}"
+
+
 def read_metadata(path: Path, kind: str = "weights file") -> dict[str, str]:
     """The metadata of the safetensors file at `path`, which should be a `kind`.
 

@@ -1,17 +1,15 @@
-"""Weights as things with names: finding, listing and checking them. No torch at import."""
+"""Weights by name: finding and listing them. No torch."""
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from i2i_cli.bundled import bundled_folder
-from i2i_cli.config import nearest
 from i2i_cli.checkpoints.header import Header, read_header
+from i2i_cli.config import nearest
 from i2i_cli.errors import I2IError, WeightsError
 
 RUNS = Path("runs")
@@ -124,6 +122,12 @@ def _manifest() -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
+def shipped_networks() -> Iterator[tuple[Path, str]]:
+    """The package's networks that translate nothing, each with its hash."""
+    for entry in _manifest().get("features", []):
+        yield bundled_folder() / f"{entry['name']}.safetensors", entry["sha256"]
+
+
 def _entry(name: str, path: Path, *, shipped: bool, sha256: str = "") -> WeightsEntry:
     try:
         return WeightsEntry(name=name, path=path, shipped=shipped, sha256=sha256, header=read_header(path))
@@ -137,42 +141,6 @@ def domains_of(name: str | None) -> tuple[str, ...]:
         return read_header(find_weights(name)).domains
     except I2IError:
         return ()
-
-
-def check_weights(path: Path, sha256: str = "") -> None:
-    """Load the weights at `path` whole, and compare their hash where one is known.
-
-    Raises:
-        WeightsError: the file is damaged, does not fit its header, or holds NaN.
-    """
-    # Late: this module serves shell completion, which cannot wait for torch.
-    from i2i_cli.inference.loaded import load
-
-    _check_hash(path, sha256)
-    load(path, device="cpu")
-
-
-def check_all() -> Iterator[tuple[Path, I2IError | None]]:
-    """Every weights file that `list_weights` names and the other networks of the package, with what is wrong."""
-    checks = [(entry.path, partial(check_weights, entry.path, entry.sha256)) for entry in list_weights()]
-    for entry in _manifest().get("features", []):
-        path = bundled_folder() / f"{entry['name']}.safetensors"
-        checks.append((path, partial(_check_hash, path, entry["sha256"])))
-    for path, check in checks:
-        try:
-            check()
-            yield path, None
-        except I2IError as error:
-            yield path, error
-
-
-def _check_hash(path: Path, sha256: str) -> None:
-    try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest() if sha256 else ""
-    except OSError as error:
-        raise WeightsError(f"cannot read {path}: {error.strerror}", "install i2i-cli again") from error
-    if found != sha256:
-        raise WeightsError(f"{path} has the hash {found[:12]}…, not {sha256[:12]}…", "install i2i-cli again")
 
 
 def known_sha256(path: Path) -> str:

@@ -8,11 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from i2i_cli.bundled import bundled_folder
-from i2i_cli.checkpoints.tensors import load_tensors, networks_among, save_tensors
 from i2i_cli.checkpoints.header import KEY, read_header, read_metadata
-from i2i_cli.files import check_written_as, write_text
-from i2i_cli.jobs.outputs import check_new
 from i2i_cli.checkpoints.names import MANIFEST
+from i2i_cli.checkpoints.tensors import load_tensors, networks_among, save_tensors
+from i2i_cli.files import check_new, check_written_as, write_text
 
 FEATURES = "i2i-features"
 """Metadata key of bundled networks that translate nothing."""

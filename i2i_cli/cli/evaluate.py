@@ -98,7 +98,8 @@ def evaluate(
 
 
 def _check_report(out: Path, force: bool) -> None:
-    from i2i_cli.jobs.outputs import check_new, check_page
+    from i2i_cli.files import check_new
+    from i2i_cli.jobs.evaluation.report import check_page
 
     check_page(out)
     check_new(out, force)

@@ -64,8 +64,8 @@ def index(
     if len(paths) > 1:
         raise ConfigError(f"{len(paths)} folders make no one gallery", "index each, then join them with --merge")
     from i2i_cli.cli.progress import progress, stop_on_signal
-    from i2i_cli.jobs.retrieval.indexing import index_folder
     from i2i_cli.inference.inputs import parse_shard
+    from i2i_cli.jobs.retrieval.indexing import index_folder
 
     check_engine(engine)
     part, translator = parse_shard(shard), open_translator(weights, device)
@@ -95,9 +95,8 @@ def index(
 
 
 def _merge(paths: list[Path], out: Path, force: bool, as_json: bool) -> None:
-    from i2i_cli.jobs.retrieval.gallery import open_gallery, save_gallery
-    from i2i_cli.jobs.retrieval.gallery import merge
-    from i2i_cli.jobs.outputs import check_new
+    from i2i_cli.files import check_new
+    from i2i_cli.jobs.retrieval.gallery import merge, open_gallery, save_gallery
 
     check_new(out, force)
     joined = merge([open_gallery(path) for path in paths])

@@ -27,10 +27,10 @@ from i2i_cli.cli.report import as_line, print_error, print_result, read_stdin, s
 from i2i_cli.errors import ConfigError
 
 if TYPE_CHECKING:
-    from i2i_cli.jobs.retrieval.gallery import Gallery
-    from i2i_cli.jobs.retrieval.neighbours import Answer
     from i2i_cli.inference.inputs import Source
     from i2i_cli.inference.loaded import Translator
+    from i2i_cli.jobs.retrieval.gallery import Gallery
+    from i2i_cli.jobs.retrieval.neighbours import Answer
 
 EXAMPLES = """Examples:
 
@@ -91,9 +91,10 @@ def neighbours(
     cosine of what is compared: 1 is equal.
     """
     # Late: torch, which neither help nor completion needs.
+    from i2i_cli.files import check_new
     from i2i_cli.inference.codes import BY
+    from i2i_cli.jobs.plots.sheets import check_picture
     from i2i_cli.jobs.plots.sheets import save_neighbours_sheet
-    from i2i_cli.jobs.outputs import check_new, check_picture
     from i2i_cli.jobs.retrieval.neighbours import NeighbourSearch
 
     if sheet is not None:

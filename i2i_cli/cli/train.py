@@ -194,24 +194,24 @@ def train(
     if devices > 1:
         _launch(devices)
     # Late: torch.
-    from i2i_cli.config import merged, parse_assignment
-    from i2i_cli.jobs import training
-    from i2i_cli.jobs.training.launching import leads
     from i2i_cli.checkpoints.names import find_weights, new_run
+    from i2i_cli.config import merged, parse_assignment
+    from i2i_cli.jobs.training import start
     from i2i_cli.jobs.training.config import run_config
+    from i2i_cli.jobs.training.launching import leads
 
     for text in (assignments or []) if resume is not None else []:
         flags = merged(flags, parse_assignment(text))
 
     def trained(watch: Any) -> "TrainingResult":
         if resume is not None:
-            return training.resume(resume, flags, **watch)
+            return start.resume(resume, flags, **watch)
         resolved = run_config(flags, config, assignments or [])
         folder = new_run(name, resolved.data.root)
         weights = find_weights(str(init)) if init else None
         if leads():
             say(f"run: {folder}")
-        return training.train(resolved, folder, init=weights, **watch)
+        return start.train(resolved, folder, init=weights, **watch)
 
     _watched(trained, as_json)
 

@@ -32,8 +32,8 @@ from i2i_cli.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from i2i_cli.jobs.translation.files import Task
     from i2i_cli.jobs.translation.files import FileTranslation, Outcome
-    from i2i_cli.jobs.outputs import Task
 
 EXAMPLES = """Examples:
 
@@ -105,10 +105,9 @@ def translate(
     _check(to, like, samples, size)
     _check_runner(engine, runtime, device)
     # Late: torch, which neither help nor completion needs.
+    from i2i_cli.inference.inputs import STREAM, parse_shard
+    from i2i_cli.jobs.translation.files import plan_outputs
     from i2i_cli.jobs.translation.files import FileTranslation
-    from i2i_cli.jobs.outputs import plan_outputs
-    from i2i_cli.inference.inputs import parse_shard
-    from i2i_cli.inference.inputs import STREAM
 
     part, sources = parse_shard(shard), sources_of(images, recursive, file_list, nul, crop, engine == "ray")
     translator = open_for_translation(weights, device, runtime)
@@ -170,7 +169,7 @@ def _check(to: list[str] | None, like: Path | None, samples: int, size: str) -> 
 
 def _report(outcome: "Outcome", as_json: bool) -> bool:
     """Tell what became of one image; True if it succeeded."""
-    from i2i_cli.jobs.bulk.remote import url_of
+    from i2i_cli.inference.inputs import url_of
 
     if outcome.note:
         say(f"{outcome.source}: {outcome.note}")

@@ -68,7 +68,8 @@ def show(name: NameArg = None, as_json: JsonOpt = False) -> None:
 @weights_app.command()
 def check(name: NameArg = None) -> None:
     """Load weights whole, compare hashes; without NAME, of all here."""
-    from i2i_cli.checkpoints.names import check_all, check_weights, find_weights, known_sha256
+    from i2i_cli.checkpoints.names import find_weights, known_sha256
+    from i2i_cli.jobs.weights import check_all, check_weights
 
     if name is not None:
         path = find_weights(name)
@@ -94,8 +95,8 @@ def pack(
     force: ForceOpt = False,
 ) -> None:
     """Write weights at half their size (float16), to pass them on."""
-    from i2i_cli.checkpoints.packing import pack as pack_weights
     from i2i_cli.checkpoints.names import find_weights
+    from i2i_cli.checkpoints.packing import pack as pack_weights
 
     pack_weights(find_weights(name), out, force)
     print_result({}, str(out), False)

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from i2i_cli.config import updated
 from i2i_cli.checkpoints.header import EMPTY
+from i2i_cli.checkpoints.names import ENVIRONMENT, EXPORTS, export_folder, find_weights
+from i2i_cli.config import updated
 from i2i_cli.errors import ConfigError, DeviceError, I2IError, WeightsError
 from i2i_cli.inference.translator import BaseTranslator, Target
-from i2i_cli.checkpoints.names import ENVIRONMENT, EXPORTS, export_folder, find_weights
 
 KEY = "i2i"
 FORMAT = 1
@@ -64,7 +64,7 @@ class ExportedTranslator(BaseTranslator):
 
     def rebuilding_codes(self, codes: Arrays, sources: Sequence[str] | None) -> Numbers:
         """See `BaseTranslator`."""
-        if not self._facts["needs_source"]:
+        if not self.needs_source:
             return codes.domain
         return np.stack([self._codes[source][0] for source in sources or ()])
 
@@ -85,15 +85,19 @@ class ExportedTranslator(BaseTranslator):
         inputs = {"images": np.stack(squares), "code": target.code, "strength": np.array(strength, np.float32)}
         return _session(path).run(None, inputs | self._labels(sources, len(squares)))[0]
 
-    def sources_of(self, squares: Sequence[NDArray[np.uint8]], known: Sequence[str | None]) -> list[str] | None:
+    @property
+    def needs_source(self) -> bool:
         """See `BaseTranslator`."""
-        if not self._facts["needs_source"]:
-            return None
-        for name in {name for name in known if name is not None}:
-            self.label_of(name)
-        unknown = [square for square, name in zip(squares, known, strict=True) if name is None]
-        found = iter(self._classified(unknown) if unknown else [])
-        return [next(found) if name is None else name for name in known]
+        return self._facts["needs_source"]
+
+    def predicted(self, squares: Sequence[NDArray[np.uint8]]) -> list[str]:
+        """See `BaseTranslator`."""
+        if not self._facts["classes"]:
+            raise ConfigError(f"{self.path} cannot tell an image's domain", "say it with --from")
+        weight, bias = (_numbers(text) for text in self._facts["classifier"])
+        codes = self.encode(squares).domain.reshape(len(squares), -1)
+        best = (codes @ weight.reshape(len(bias), -1).T + bias).argmax(1)
+        return [self._facts["classes"][place] for place in best]
 
     def targets_of(self, source: str) -> list[str]:
         """See `BaseTranslator`."""
@@ -109,20 +113,11 @@ class ExportedTranslator(BaseTranslator):
         return self._codes[domain]
 
     def _labels(self, sources: Sequence[str] | None, count: int) -> dict[str, NDArray[np.int64]]:
-        if not self._facts["needs_source"]:
+        if not self.needs_source:
             return {}
         # Without a source codes serve to tell the domain alone: the first encoder's.
         names = sources if sources is not None else [self._facts["header"]["config"]["networks"]["inputs"][0]] * count
         return {"source": np.array([self.label_of(name) for name in names], np.int64)}
-
-    def _classified(self, squares: Sequence[NDArray[np.uint8]]) -> list[str]:
-        """The most probable domain of each image, by the latent classifier of the model's domains (SRAE 4.3)."""
-        if not self._facts["classes"]:
-            raise ConfigError(f"{self.path} cannot tell an image's domain", "say it with --from")
-        weight, bias = (_numbers(text) for text in self._facts["classifier"])
-        codes = self.encode(squares).domain.reshape(len(squares), -1)
-        best = (codes @ weight.reshape(len(bias), -1).T + bias).argmax(1)
-        return [self._facts["classes"][place] for place in best]
 
 
 def load_exported(name: str | None, device: str = "auto") -> ExportedTranslator:

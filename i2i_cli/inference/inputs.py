@@ -1,20 +1,26 @@
-"""The images that a command line names: files, folders, stdin, and lists of paths; and reading them."""
+"""What images are read from: files, folders, stdin, lists of paths, objects of Python; and reading them. No torch."""
 
 import codecs
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from i2i_cli.data.folders import Note, passed_over, silent, walk
 from i2i_cli.data.geometry import Crop, Frame, fit
-from i2i_cli.data.images import SUFFIXES, read_image
+from i2i_cli.data.images import SUFFIXES, read_image, upright
 from i2i_cli.errors import ConfigError, DataError, I2IError
+
+ImageLike = Image.Image | str | os.PathLike[str] | bytes | BinaryIO | NDArray[np.uint8]
+"""A Pillow image, a path, the bytes of an image file, such a file opened for reading, or levels (H, W), (H, W, 3) or
+(H, W, 4) of 0 to 255."""
 
 STREAM = Path("-")
 """stdin as a source, stdout as an output."""
@@ -48,6 +54,19 @@ class Failure(NamedTuple):
     error: I2IError
 
 
+ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)")
+"""An address as a `Path` keeps it: with one slash of the two. A single letter is a drive of Windows."""
+
+
+def url_of(path: Path) -> str | None:
+    """The address that `path` stands for, or None for a file of this machine."""
+    found = ADDRESS.fullmatch(path.as_posix())
+    if found is None:
+        return None
+    scheme, rest = found.groups()
+    return f"{scheme}:///{rest}" if scheme in ("file", "local") else f"{scheme}://{rest}"
+
+
 def parse_crop(text: str) -> Crop:
     """`"X,Y,W,H"` as a crop.
 
@@ -59,6 +78,38 @@ def parse_crop(text: str) -> Crop:
     if not len(parts) == len(numbers) == 4 or 0 in numbers[2:]:
         raise ConfigError(f"--crop {text!r} is no part of an image", "give X,Y,W,H: left, top, width, height in pixels")
     return Crop(*numbers)
+
+
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One machine's part of a list that several share: every `count`-th thing, from the one at `index` (from 0) on."""
+
+    index: int = 0
+    count: int = 1
+
+    def of(self, things: Sequence[Thing]) -> Sequence[Thing]:
+        """The things that are this shard's."""
+        return things[self.index :: self.count]
+
+
+WHOLE = Shard()
+
+
+def parse_shard(text: str | None) -> Shard:
+    """`"2/8"` as the second of eight; None is all.
+
+    Raises:
+        ConfigError: no such fraction.
+    """
+    if text is None:
+        return WHOLE
+    numbers = [int(part) if part.isascii() and part.isdigit() else 0 for part in text.split("/")]
+    if len(numbers) != 2 or not 1 <= numbers[0] <= numbers[1]:
+        raise ConfigError(f"--shard {text!r} is no part of the work", "give I/N: 1/4 to 4/4 on four machines")
+    return Shard(numbers[0] - 1, numbers[1])
 
 
 def find_sources(paths: Sequence[Path], recursive: bool, crop: Crop | None = None, note: Note = silent) -> list[Source]:
@@ -146,3 +197,58 @@ def load_batches(
         for start in range(BATCH, len(sources) + BATCH, BATCH):
             current, ahead = ahead, submit(start)
             yield [future.result() for future in current]
+
+
+def load_image(image: ImageLike, side: int) -> Loaded:
+    """What a program gives as an image, fitted into a square of `side`.
+
+    Raises:
+        DataError: it cannot be read.
+        ConfigError: it is nothing that an image can be taken from.
+    """
+    if isinstance(image, Image.Image):
+        try:
+            picture = upright(image)
+        except Exception as error:  # whatever Pillow trips over: its file is closed, damaged or cut
+            raise DataError(f"the image given cannot be read: {error or type(error).__name__}") from error
+    elif isinstance(image, np.ndarray):
+        picture = upright(_from_levels(image))
+    else:
+        picture = read_image(_file_behind(image), 2 * side)
+    source = Source(path=Path(image) if isinstance(image, (str, os.PathLike)) else STREAM)
+    return Loaded(source, *fit(picture, side), picture.note)
+
+
+def _file_behind(image: str | os.PathLike[str] | bytes | BinaryIO) -> Path | bytes:
+    """The path of an image file, or the bytes of one."""
+    if isinstance(image, (str, os.PathLike)):
+        return Path(image)
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return bytes(image)
+    data = _bytes_in(image) if hasattr(image, "read") else None
+    if not isinstance(data, bytes):
+        raise ConfigError(f"an image cannot be taken from a {type(image).__name__}", _IMAGES)
+    return data
+
+
+def _bytes_in(file: Any) -> object:
+    """What is read of a file object; None of one that is opened as text."""
+    try:
+        return file.read()
+    except UnicodeDecodeError:
+        return None
+    except (OSError, ValueError) as error:  # a ValueError: it is closed
+        raise DataError(f"the file given cannot be read: {error}") from error
+
+
+_IMAGES = "give a path, a Pillow image, the bytes of a file, a file opened as binary, or an array of uint8"
+
+
+def _from_levels(levels: NDArray[Any]) -> Image.Image:
+    shape = levels.shape
+    if levels.dtype != np.uint8 or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))) or 0 in shape:
+        raise ConfigError(
+            f"an array of {levels.dtype} with the shape {shape} is no image",
+            "give levels of 0 to 255 as uint8: (height, width), or with 3 or 4 channels last",
+        )
+    return Image.fromarray(np.ascontiguousarray(levels))

@@ -1,4 +1,4 @@
-"""A trained model: its weights brought to life, images of its square to codes and back."""
+"""A trained model run by torch: what `i2i_cli.load` gives."""
 
 import hashlib
 import os
@@ -10,17 +10,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
+from i2i_cli.checkpoints.header import Header, read_header
+from i2i_cli.checkpoints.names import find_weights
+from i2i_cli.checkpoints.tensors import check_shapes, load_into, load_tensors, networks_among
 from i2i_cli.config import nearest, updated
 from i2i_cli.data.augment import to_bytes, to_model_range
-from i2i_cli.checkpoints.header import Header
-from i2i_cli.errors import ConfigError
+from i2i_cli.engine.device import pick_device
+from i2i_cli.errors import ConfigError, DataError, WeightsError
+from i2i_cli.inference.inputs import ImageLike, load_image
 from i2i_cli.inference.translator import BaseTranslator
 from i2i_cli.models import family
-from i2i_cli.models.descriptor import Descriptor
+from i2i_cli.models.descriptor import Descriptor, descriptor_among
 from i2i_cli.models.family import Codes, TranslationModel
-from i2i_cli.models.latent_classifier import LatentClassifier
+from i2i_cli.models.latent_classifier import LatentClassifier, classifiers_among
 
 if hasattr(os, "register_at_fork"):
     # Torch's threads stay behind in the parent, and a forked child would wait for them for ever.
@@ -30,8 +35,40 @@ DOMAINS = "domains"
 """Name of the latent classifier that every training ends with: it tells the model's own domains."""
 
 
-class TrainedModel(BaseTranslator):
-    """Networks, their header and their latent classifiers, on a device. Squares are (S, S, 3) uint8."""
+def load(weights: str | Path | None = None, device: str = "auto") -> "Translator":
+    """A trained model, ready to translate.
+
+    Args:
+        weights: a run folder, a weights file or a name; None is the newest finished run.
+        device: auto, cpu, cuda, cuda:1 or mps.
+
+    Raises:
+        WeightsError: no such weights, or a file that is damaged or of another kind.
+    """
+    path = find_weights(str(weights) if weights is not None else None)
+    header = read_header(path)
+    try:
+        kind = family(header.family)
+        networks = updated(kind.networks, header.config.get("networks", {}))
+        # First without memory: a header that lies costs none.
+        with torch.device("meta"):
+            check_shapes(kind.build_model(networks, header.image_size, header.domains), path)
+        model = kind.build_model(networks, header.image_size, header.domains)
+    except ConfigError as error:
+        raise WeightsError(f"the header of {path} is damaged: {error.message}", error.hint) from error
+    tensors = load_tensors(path)
+    load_into(model, networks_among(tensors), path)
+    try:
+        classes = {name: tuple(facts["classes"]) for name, facts in header.classifiers.items()}
+        classifiers = classifiers_among(tensors, classes, model.kept_codes[0, 0].numel())
+        descriptor = descriptor_among(tensors, prod(model.content_code_shape))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise WeightsError(f"what {path} holds beside its networks is damaged ({error})") from error
+    return Translator(model.eval().requires_grad_(False), header, path, pick_device(device), classifiers, descriptor)
+
+
+class Translator(BaseTranslator):
+    """A trained model: networks, their header and what was fitted on their codes, on a device."""
 
     def __init__(
         self,
@@ -96,19 +133,14 @@ class TrainedModel(BaseTranslator):
             raise ConfigError(f"{self.path} holds no classifier called {labels!r}", hint)
         return self.classifiers[labels]
 
-    def sources_of(self, squares: Sequence[NDArray[np.uint8]], known: Sequence[str | None]) -> list[str] | None:
-        """The domain of each image, as `known` says or else as it is classified; None where codes need no source.
+    @property
+    def needs_source(self) -> bool:
+        """See `BaseTranslator`."""
+        return self.model.needs_source
 
-        Raises:
-            ConfigError: a domain that the model does not know.
-        """
-        if not self.model.needs_source:
-            return None
-        for name in {name for name in known if name is not None}:
-            self.label_of(name)
-        unknown = [square for square, name in zip(squares, known, strict=True) if name is None]
-        found = iter(self.probabilities(unknown).argmax(1).tolist() if unknown else [])
-        return [self.classifier().classes[next(found)] if name is None else name for name in known]
+    def predicted(self, squares: Sequence[NDArray[np.uint8]]) -> list[str]:
+        """See `BaseTranslator`."""
+        return [self.classifier().classes[place] for place in self.probabilities(squares).argmax(1).tolist()]
 
     def probabilities(
         self, squares: Sequence[NDArray[np.uint8]], labels: str = DOMAINS, sources: Sequence[str] | None = None
@@ -145,3 +177,56 @@ class TrainedModel(BaseTranslator):
         """See `BaseTranslator`."""
         domain = codes.domain.expand(len(codes.content), *codes.domain.shape[1:])
         return to_bytes(self.model.decode(codes.content, domain)).numpy()
+
+    def swap_domain(
+        self, a: ImageLike, b: ImageLike, *, sources: Sequence[str | None] = (None, None)
+    ) -> tuple[Image.Image, Image.Image]:
+        """(a with b's domain code, b with a's domain code): SRAE 4.1 with one image as the target.
+
+        Args:
+            sources: the domains of a and b: see `translate`.
+
+        Raises:
+            DataError: the codes of two such domains are not made for each other.
+        """
+        loaded = [load_image(image, self.image_size) for image in (a, b)]
+        found = self.sources_among(loaded, *sources)
+        codes = self.encode([item.square for item in loaded], found)
+        if found is not None:
+            self._check_swap(*found)
+        first, second = self.pixels(Codes(codes.content, codes.domain.flip(0)))
+        return loaded[0].frame.restore(first), loaded[1].frame.restore(second)
+
+    def reconstruct(self, image: ImageLike, *, source: str | None = None) -> Image.Image:
+        """The image from its own codes: what the model can keep of it at best. `source`: see `translate`.
+
+        Raises:
+            ConfigError: the model was not trained to do that.
+        """
+        if not self.rebuilds:
+            raise ConfigError(
+                f"{self.path} was never trained to rebuild an image",
+                "train with --set objective.weights.identity=10, or translate instead",
+            )
+        item = load_image(image, self.image_size)
+        sources = self.sources_among([item], source)
+        codes = self.encode([item.square], sources)
+        (pixels,) = self.pixels(codes._replace(domain=self.rebuilding_codes(codes, sources)))
+        return item.frame.restore(pixels)
+
+    def classify(self, image: ImageLike, labels: str = DOMAINS, *, source: str | None = None) -> dict[str, float]:
+        """Probability of each class, from the image's domain code (SRAE 4.3). `source`: see `translate`."""
+        item = load_image(image, self.image_size)
+        sources = None if labels == DOMAINS else self.sources_among([item], source)
+        (shares,) = self.probabilities([item.square], labels, sources).tolist()
+        return dict(zip(self.classifier(labels).classes, shares, strict=True))
+
+    def _check_swap(self, a: str, b: str) -> None:
+        ways = [domain for domain in self.domains if self.targets_of(domain)]
+        partners = {domain: {self.lender(to) for to in self.targets_of(domain)} for domain in ways}
+        if b not in partners.get(a, set()):
+            known = [f"{domain} with {' or '.join(others)}" for domain, others in partners.items()]
+            raise DataError(
+                f"the codes of {a} and {b} are not made to be exchanged",
+                f"this model takes {', '.join(known)}; say with --from A --from B what the two are",
+            )

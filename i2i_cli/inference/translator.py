@@ -1,4 +1,4 @@
-"""What translating images takes, whatever runs the networks. No torch: see `exported.py`."""
+"""From an image to its translation, whatever runs the networks (`loaded.py`, `exported.py`). No torch."""
 
 import os
 import random
@@ -6,22 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2i_cli.config import nearest
-from i2i_cli.data.geometry import fit
-from i2i_cli.data.images import Picture, read_image, upright
 from i2i_cli.checkpoints.header import Header
+from i2i_cli.config import nearest
 from i2i_cli.errors import ConfigError, DataError, WeightsError
-from i2i_cli.inference.inputs import STREAM, Loaded
-
-ImageLike = Image.Image | str | os.PathLike[str] | bytes | BinaryIO | NDArray[np.uint8]
-"""A Pillow image, a path, the bytes of an image file, such a file opened for reading, or levels (H, W), (H, W, 3) or
-(H, W, 4) of 0 to 255."""
+from i2i_cli.inference.inputs import STREAM, ImageLike, Loaded, load_image
 
 
 @dataclass(frozen=True)
@@ -40,8 +34,18 @@ class Target:
     domain: str | None = None
 
 
+class Translated(NamedTuple):
+    """One image in every target that was asked for, as squares, and its own domain where codes need it."""
+
+    squares: Sequence[NDArray[np.uint8]]
+    source: str | None
+
+
 class BaseTranslator(ABC):
-    """Domains, routes between them, and targets. Squares are (S, S, 3) uint8."""
+    """Domains, routes between them, targets, and the way from an image to its translation.
+
+    Whatever runs the networks gives codes of squares (S, S, 3) uint8, and squares from codes.
+    """
 
     header: Header
     path: Path
@@ -58,12 +62,17 @@ class BaseTranslator(ABC):
     def pixels(self, codes: Any) -> NDArray[np.uint8]:
         """Squares (B, S, S, 3) from codes; one domain code (1, ...) may serve all contents."""
 
+    @property
     @abstractmethod
-    def sources_of(self, squares: Sequence[NDArray[np.uint8]], known: Sequence[str | None]) -> list[str] | None:
-        """The domain of each image, as `known` says or else as it is classified; None where codes need no source.
+    def needs_source(self) -> bool:
+        """Whether images are encoded by their domain, which has to be known."""
+
+    @abstractmethod
+    def predicted(self, squares: Sequence[NDArray[np.uint8]]) -> list[str]:
+        """The most probable domain of each image, by the latent classifier of the model's domains (SRAE 4.3).
 
         Raises:
-            ConfigError: a domain that the model does not know.
+            ConfigError: there is no such classifier.
         """
 
     @abstractmethod
@@ -77,6 +86,55 @@ class BaseTranslator(ABC):
     @abstractmethod
     def kept_codes(self, domain: str) -> Any:
         """The kept codes (n, ...) that translate to `domain`, the medoid first."""
+
+    def translate(
+        self,
+        image: ImageLike,
+        to: str | None = None,
+        *,
+        like: ImageLike | None = None,
+        source: str | None = None,
+        strength: float = 1.0,
+        at_model_size: bool = False,
+    ) -> Image.Image:
+        """One image in another domain, at its own size and with its own alpha.
+
+        Args:
+            image: see `ImageLike`.
+            to: the domain; may be left out with `like`.
+            like: an image whose domain code is taken instead of the domain's default one.
+            source: the image's own domain, where the family needs it; else its folder's, else predicted.
+            strength: 0 rebuilds the image, 1 takes the target's domain code, between mixes.
+            at_model_size: leave the result at the model's resolution.
+
+        Raises:
+            ConfigError: neither `to` nor `like`, or an unknown domain.
+            DataError: an image of this domain does not translate to that one.
+        """
+        if like is None and to is None:
+            raise ConfigError("nothing to translate to", f"give one of {', '.join(self.domains)}")
+        target = self.like(like, to) if like is not None else self.target(str(to))
+        item = load_image(image, self.image_size)
+        (found,) = self.translated([item], [target], source, strength)
+        self.check_route(found.source, target.domain)
+        return item.frame.restore(found.squares[0], at_model_size)
+
+    def translated(
+        self, loaded: Sequence[Loaded], targets: Sequence[Target], own: str | None = None, strength: float = 1.0
+    ) -> list[Translated]:
+        """Each loaded image in every target: `Frame.restore` gives a square the image's own size again.
+
+        Args:
+            own: the domain of all images, where codes need it; else their folders', else predicted.
+            strength: see `decode`.
+        """
+        if not loaded:
+            return []
+        sources = self.sources_among(loaded, own)
+        codes = self.encode([item.square for item in loaded], sources)
+        by_target = [self.decode(codes, target, strength, sources) for target in targets]
+        known: Sequence[str | None] = sources or [None] * len(loaded)
+        return [Translated(squares, source) for *squares, source in zip(*by_target, known, strict=True)]
 
     def decode(
         self, codes: Any, target: Target, strength: float = 1.0, sources: Sequence[str] | None = None
@@ -97,6 +155,32 @@ class BaseTranslator(ABC):
             own = self.rebuilding_codes(codes, sources)
             domain = own + strength * (domain - own)
         return self.pixels(codes._replace(domain=domain))
+
+    def sources_of(self, squares: Sequence[NDArray[np.uint8]], known: Sequence[str | None]) -> list[str] | None:
+        """The domain of each image, as `known` says or else as it is classified; None where codes need no source.
+
+        Raises:
+            ConfigError: a domain that the model does not know.
+        """
+        if not self.needs_source:
+            return None
+        for name in {name for name in known if name is not None}:
+            self.label_of(name)
+        unknown = [square for square, name in zip(squares, known, strict=True) if name is None]
+        found = iter(self.predicted(unknown) if unknown else [])
+        return [next(found) if name is None else name for name in known]
+
+    def sources_among(self, loaded: Sequence[Loaded], *own: str | None) -> list[str] | None:
+        """The domain of each image, where codes need it: as told, or else its folder's, or else as it is classified.
+
+        Args:
+            own: one domain for all images, or one for each; None where it is not told.
+        """
+        told = own * len(loaded) if len(own) == 1 else own
+        paths = [item.source.path for item in loaded]
+        folders = [None if path == STREAM else self.folder_domain(path) for path in paths]
+        known = [name or folder for name, folder in zip(told, folders, strict=True)]
+        return self.sources_of([item.square for item in loaded], known)
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -172,13 +256,13 @@ class BaseTranslator(ABC):
             DataError: the folder of the reference says that its code does not translate to `to`.
         """
         name = Path(reference).stem if isinstance(reference, (str, os.PathLike)) else "like"
-        known = folder_of(self, reference)
+        item = load_image(reference, self.image_size)
+        known = None if item.source.path == STREAM else self.folder_domain(item.source.path)
         if known is None and to is not None:
             self.label_of(to)
             known = self.lender(to)
-        squares = [fit(open_image(reference), self.image_size)[0]]
-        sources = self.sources_of(squares, [known])
-        code = self.encode(squares, sources).domain
+        sources = self.sources_of([item.square], [known])
+        code = self.encode([item.square], sources).domain
         if sources is None:
             return Target(to or name, code)
         lent = [domain for domain in self.domains if self.lender(domain) == sources[0]]
@@ -188,62 +272,3 @@ class BaseTranslator(ABC):
                 f"give an image of {self.lender(to)}",
             )
         return Target(to or name, code, domain=to or lent[0])
-
-
-def sources_of(translator: BaseTranslator, loaded: Sequence[Loaded], own: str | None = None) -> list[str] | None:
-    """The domain of each image, where codes need it: `own`, or else its folder's, or else as it is classified."""
-    paths = [item.source.path for item in loaded]
-    known = [own or (None if path == STREAM else translator.folder_domain(path)) for path in paths]
-    return translator.sources_of([item.square for item in loaded], known)
-
-
-def folder_of(translator: BaseTranslator, image: ImageLike) -> str | None:
-    """The domain that the folder of `image` is called after, where it is a file."""
-    return translator.folder_domain(Path(image)) if isinstance(image, (str, os.PathLike)) else None
-
-
-def open_image(image: ImageLike) -> Picture:
-    """An image as the models see it.
-
-    Raises:
-        DataError: it cannot be read.
-        ConfigError: it is nothing that an image can be taken from.
-    """
-    if isinstance(image, Image.Image):
-        try:
-            return upright(image)
-        except Exception as error:  # whatever Pillow trips over: its file is closed, damaged or cut
-            raise DataError(f"the image given cannot be read: {error or type(error).__name__}") from error
-    if isinstance(image, (str, os.PathLike)):
-        return read_image(Path(image))
-    if isinstance(image, (bytes, bytearray, memoryview)):
-        return read_image(bytes(image))
-    if isinstance(image, np.ndarray):
-        return upright(_from_levels(image))
-    data = _bytes_in(image) if hasattr(image, "read") else None
-    if not isinstance(data, bytes):
-        raise ConfigError(f"an image cannot be taken from a {type(image).__name__}", _IMAGES)
-    return read_image(data)
-
-
-def _bytes_in(file: Any) -> object:
-    """What is read of a file object; None of one that is opened as text."""
-    try:
-        return file.read()
-    except UnicodeDecodeError:
-        return None
-    except (OSError, ValueError) as error:  # a ValueError: it is closed
-        raise DataError(f"the file given cannot be read: {error}") from error
-
-
-_IMAGES = "give a path, a Pillow image, the bytes of a file, a file opened as binary, or an array of uint8"
-
-
-def _from_levels(levels: NDArray[Any]) -> Image.Image:
-    shape = levels.shape
-    if levels.dtype != np.uint8 or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))) or 0 in shape:
-        raise ConfigError(
-            f"an array of {levels.dtype} with the shape {shape} is no image",
-            "give levels of 0 to 255 as uint8: (height, width), or with 3 or 4 channels last",
-        )
-    return Image.fromarray(np.ascontiguousarray(levels))

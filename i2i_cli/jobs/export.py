@@ -19,12 +19,10 @@ from i2i_cli.data.cache import cache_folder
 from i2i_cli.data.folders import Note, silent
 from i2i_cli.data.glyphs import SAMPLE_SETS, VERSION
 from i2i_cli.errors import ConfigError, WeightsError
-from i2i_cli.files import written_whole
+from i2i_cli.files import check_new, written_whole
 from i2i_cli.inference.exported import DECODER, ENCODER, FORMAT, KEY, TRANSLATION, ExportedTranslator
-from i2i_cli.jobs.outputs import check_new
 from i2i_cli.inference.inputs import Failure, Loaded, find_sources, load_batches
-from i2i_cli.inference.loaded import DOMAINS
-from i2i_cli.inference.loaded import Translator
+from i2i_cli.inference.loaded import DOMAINS, Translator
 from i2i_cli.models.family import Codes, TranslationModel
 
 CHECKED = 16

@@ -14,14 +14,13 @@ import torch
 
 from i2i_cli.data.geometry import Crop
 from i2i_cli.errors import ConfigError, DataError, I2IError
-from i2i_cli.inference.translator import Target
-from i2i_cli.inference.codes import encoded
-from i2i_cli.jobs.translation.files import FileTranslation, Outcome
-from i2i_cli.inference.codes import FlatCodes
-from i2i_cli.jobs.outputs import Task
-from i2i_cli.jobs.bulk.remote import exists, fetch, local_place, put, url_of
-from i2i_cli.inference.inputs import BATCH, STREAM, Failure, Source
+from i2i_cli.inference.codes import FlatCodes, encoded
+from i2i_cli.inference.inputs import BATCH, STREAM, Failure, Source, url_of
 from i2i_cli.inference.loaded import Translator, load
+from i2i_cli.inference.translator import Target
+from i2i_cli.jobs.bulk.remote import exists, fetch, local_place, put
+from i2i_cli.jobs.translation.files import Task
+from i2i_cli.jobs.translation.files import FileTranslation, Outcome
 
 Rows = dict[str, Any]
 """A batch as Ray Data has it: a column of values for each name."""

@@ -1,6 +1,5 @@
 """Files anywhere that fsspec reaches (`s3://…`, `gs://…`, `https://…`), by way of a folder on this machine."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,25 +9,13 @@ from i2i_cli.data.folders import Note, Walk, passed_over, silent
 from i2i_cli.data.geometry import Crop
 from i2i_cli.data.images import SUFFIXES
 from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.jobs import sources
-from i2i_cli.inference.inputs import Source
-
-_URL = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)")
-"""An address as a `Path` keeps it: with one slash of the two. A single letter is a drive of Windows."""
-
-
-def url_of(path: Path) -> str | None:
-    """The address that `path` stands for, or None for a file of this machine."""
-    found = _URL.fullmatch(path.as_posix())
-    if found is None:
-        return None
-    scheme, rest = found.groups()
-    return f"{scheme}:///{rest}" if scheme in ("file", "local") else f"{scheme}://{rest}"
+from i2i_cli.inference import inputs
+from i2i_cli.inference.inputs import ADDRESS, Source, url_of
 
 
 def local_place(path: Path, folder: Path) -> Path:
     """Where the file at an address lies below `folder`: under its own folders' names, which may tell its domain."""
-    found = _URL.fullmatch(path.as_posix())
+    found = ADDRESS.fullmatch(path.as_posix())
     return Path(folder, *found.groups()) if found else path
 
 
@@ -77,12 +64,12 @@ def exists(path: Path) -> bool:
 
 
 def find_sources(paths: Sequence[Path], recursive: bool, crop: Crop | None = None, note: Note = silent) -> list[Source]:
-    """As `sources.find_sources`, at addresses too."""
+    """As `inputs.find_sources`, at addresses too."""
     found = []
     for path in paths:
         url = url_of(path)
         if url is None:
-            found += sources.find_sources([path], recursive, crop, note)
+            found += inputs.find_sources([path], recursive, crop, note)
             continue
         fs, name = _file_system(url)
         if not fs.isdir(name):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from i2i_cli.errors import I2IError
-from i2i_cli.inference.translator import sources_of
 from i2i_cli.inference.inputs import Failure, Loaded, Source, load_batches
 from i2i_cli.inference.loaded import DOMAINS, Translator
 
@@ -54,5 +53,5 @@ def classify_files(
 
 
 def _probabilities(translator: Translator, loaded: Sequence[Loaded], labels: str, own: str | None) -> list[list[float]]:
-    domains = None if labels == DOMAINS else sources_of(translator, loaded, own)
+    domains = None if labels == DOMAINS else translator.sources_among(loaded, own)
     return translator.probabilities([item.square for item in loaded], labels, domains).tolist()

@@ -5,14 +5,13 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from i2i_cli.checkpoints.tensors import load_tensors, save_tensors
 from i2i_cli.checkpoints.header import read_header
-from i2i_cli.errors import ConfigError
-from i2i_cli.files import locked
-from i2i_cli.jobs.classification.fitting import FittedClassifier
-from i2i_cli.jobs.outputs import check_new
 from i2i_cli.checkpoints.names import LOCK, known_sha256
+from i2i_cli.checkpoints.tensors import load_tensors, save_tensors
+from i2i_cli.errors import ConfigError
+from i2i_cli.files import check_new, locked
 from i2i_cli.inference.loaded import DOMAINS, Translator
+from i2i_cli.jobs.classification.fitting import FittedClassifier
 
 
 def check_target(translator: Translator, name: str, out: Path | None, overwrite: bool) -> Path:

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from i2i_cli.jobs.evaluation.measurement import Figure, Section, mean_of, with_means
 from i2i_cli.jobs.evaluation.inputs import Material, Pictures
+from i2i_cli.jobs.evaluation.measurement import Figure, Section, mean_of, with_means
 from i2i_cli.jobs.evaluation.translations import made, returned
 from i2i_cli.models.probes import Judge, as_judged, fit
 from i2i_cli.models.seeding import own_draws

@@ -2,9 +2,9 @@
 
 import torch
 
-from i2i_cli.jobs.evaluation.measurement import Figure, Section, balanced_share_of, share_of
-from i2i_cli.jobs.evaluation.inputs import Material
 from i2i_cli.inference.loaded import DOMAINS
+from i2i_cli.jobs.evaluation.inputs import Material
+from i2i_cli.jobs.evaluation.measurement import Figure, Section, balanced_share_of, share_of
 
 TEXT = (
     "The logistic regression on domain codes that the weights carry (SRAE 4.3), on held-out images. References: "

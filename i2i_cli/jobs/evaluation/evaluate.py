@@ -5,20 +5,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from i2i_cli.checkpoints.header import describe
 from i2i_cli.data.cache import Progress
 from i2i_cli.errors import ConfigError
+from i2i_cli.inference.loaded import DOMAINS, Translator
 from i2i_cli.jobs.classification.fitting import check_pattern
-from i2i_cli.jobs.evaluation.classification import classification
-from i2i_cli.jobs.evaluation.measurement import Figure, Section
-from i2i_cli.jobs.evaluation.retrieval import retrieval
 from i2i_cli.jobs.evaluation.attributes_kept import attributes_kept
-from i2i_cli.jobs.evaluation.leak import leak
+from i2i_cli.jobs.evaluation.classification import classification
 from i2i_cli.jobs.evaluation.inputs import Material, gather
+from i2i_cli.jobs.evaluation.leak import leak
+from i2i_cli.jobs.evaluation.measurement import Figure, Section
 from i2i_cli.jobs.evaluation.realism import MIN_FOR_DISTANCES, realism
 from i2i_cli.jobs.evaluation.reconstruction import reconstruction
+from i2i_cli.jobs.evaluation.retrieval import retrieval
 from i2i_cli.jobs.evaluation.translations import translation
-from i2i_cli.checkpoints.card import describe
-from i2i_cli.inference.loaded import DOMAINS, TrainedModel
 
 __all__ = ["SECTIONS", "Evaluation", "Figure", "Section", "evaluate"]
 
@@ -53,7 +53,7 @@ class Evaluation:
 
 
 def evaluate(
-    translator: TrainedModel,
+    translator: Translator,
     root: Path,
     *,
     only: tuple[str, ...] = (),

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from i2i_cli.jobs.evaluation.measurement import Figure, Section, balanced_share_of
 from i2i_cli.jobs.evaluation.inputs import Coded, Material, Pictures
+from i2i_cli.jobs.evaluation.measurement import Figure, Section, balanced_share_of
 from i2i_cli.models.peers import Draws
 from i2i_cli.models.probes import code_probe, fit
 from i2i_cli.models.seeding import own_draws

@@ -1,29 +1,33 @@
 """How real and how varied translations are, as sets, on the features of fixed networks."""
 
 import hashlib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from i2i_cli.bundled import bundled_folder
 from i2i_cli.checkpoints.tensors import load_into, load_tensors
 from i2i_cli.jobs.evaluation.downloads import inception
-from i2i_cli.jobs.evaluation.realism import frechet, inside, kernel
-from i2i_cli.jobs.evaluation.measurement import Figure, Section, deviation_of, mean_of, share_of, with_means, within
 from i2i_cli.jobs.evaluation.inputs import CHUNK, Material
+from i2i_cli.jobs.evaluation.measurement import Figure, Section, deviation_of, mean_of, share_of, with_means, within
 from i2i_cli.jobs.evaluation.reconstruction import sharpness
 from i2i_cli.jobs.evaluation.translations import Made, made
 from i2i_cli.models.features import FeatureNetwork
 from i2i_cli.models.probes import frechet_distance
+from i2i_cli.models.seeding import own_draws
 
 NUM_CODES = 8
 NUM_INPUTS = 60
 FILE = "features.safetensors"
 MIN_FOR_DISTANCES = 50
 """Images of a domain under which a Frechet or a kernel distance says nothing."""
+
+NEIGHBOURS = 3
+"""The ball around an image reaches to its neighbour of this rank."""
 
 MANY_FEATURES = 512
 """Above these, the Frechet distance is too dear to be found again on resampled rows."""
@@ -155,3 +159,50 @@ def _variety(material: Material, found: Made, name: str, real: Tensor) -> list[F
         mean_of("variety, inputs", name, apart / unit, 1.0),
         mean_of("variety, codes", name, torch.tensor(over) / unit, 1.0),
     ]
+
+
+class _AsTheyAre(nn.Module):
+    """Lets torchmetrics take features that are computed once."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.num_features = num_features
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features
+
+
+def frechet(first: Tensor, second: Tensor) -> float:
+    """Frechet distance between two sets of features (n, f), by torchmetrics."""
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    metric = FrechetInceptionDistance(feature=_AsTheyAre(first.shape[1]))
+    metric.update(first.cpu(), real=False)
+    metric.update(second.cpu(), real=True)
+    return float(metric.compute().clamp_min(0))
+
+
+def kernel(first: Tensor, second: Tensor) -> tuple[float, float]:
+    """Kernel distance times 1,000 between two sets of features, by torchmetrics over subsets of half their size.
+
+    Returns:
+        Its mean and its standard deviation over the subsets.
+    """
+    from torchmetrics.image.kid import KernelInceptionDistance
+
+    size = max(2, min(len(first), len(second)) // 2)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Metric `Kernel", UserWarning)  # that it keeps features: a few hundred
+        metric = KernelInceptionDistance(feature=_AsTheyAre(first.shape[1]), subsets=20, subset_size=size)
+    metric.update(first.cpu(), real=False)
+    metric.update(second.cpu(), real=True)
+    with own_draws(0):
+        mean, deviation = metric.compute()
+    return 1000 * float(mean), 1000 * float(deviation)
+
+
+def inside(points: Tensor, support: Tensor) -> Tensor:
+    """Which of `points` (n, f) lie within the third-neighbour balls of `support` (arXiv 1904.06991)."""
+    own = torch.cdist(support, support)
+    radii = own.kthvalue(min(NEIGHBOURS + 1, len(support)), dim=1).values
+    return (torch.cdist(points, support) <= radii).any(1).cpu()

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from i2i_cli.jobs.evaluation.measurement import Figure, Section, mean_of, with_means
 from i2i_cli.jobs.evaluation.inputs import Material
+from i2i_cli.jobs.evaluation.measurement import Figure, Section, mean_of, with_means
 
 TEXT = (
     "Held-out images against the same from their own codes, by domain. L1: mean absolute error of images in [-1, 1]; "

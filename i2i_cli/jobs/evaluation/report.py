@@ -7,15 +7,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from i2i_cli.files import write_text
-from i2i_cli.inference.codes import OF_THE_PAPER, evenly
-from i2i_cli.jobs.evaluation.measurement import MEAN, Figure, Section
+from i2i_cli.files import check_written_as, write_text
+from i2i_cli.inference.codes import OF_THE_PAPER, FlatCodes, evenly
 from i2i_cli.jobs.evaluation.inputs import Material
-from i2i_cli.jobs.plots.sheets import translated_sheet
-from i2i_cli.inference.codes import FlatCodes
+from i2i_cli.jobs.evaluation.measurement import MEAN, Figure, Section
 from i2i_cli.jobs.plots.pages import inline, inline_figure, render
-from i2i_cli.jobs.plots.scatter import MIN_IMAGES, panels_of
-from i2i_cli.jobs.plots.scatter import drawn
+from i2i_cli.jobs.plots.scatter import MIN_IMAGES, drawn, panels_of
+from i2i_cli.jobs.plots.sheets import translated_sheet
 
 if TYPE_CHECKING:
     from i2i_cli.jobs.evaluation.evaluate import Evaluation
@@ -24,10 +22,19 @@ PER_DOMAIN = 6
 CODES_PER_DOMAIN = 250
 
 
+def check_page(path: Path) -> None:
+    """Refuse names that no report is written under.
+
+    Raises:
+        ConfigError: the suffix is not .html.
+    """
+    check_written_as(path, (".html",), "report")
+
+
 def save_report(path: Path, evaluation: "Evaluation", material: Material) -> None:
     """Write the report to `path`, whole or not at all."""
     page = render(
-        "evaluation/report.html",
+        "report.html",
         evaluation=evaluation,
         tables=[(section, _table(section)) for section in evaluation.sections],
         sheet=None if material.test_pictures is None else inline(_sheet(material)),

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from i2i_cli.jobs.evaluation.measurement import Figure, Section, mean_of, share_of, with_means
 from i2i_cli.jobs.evaluation.inputs import Material
+from i2i_cli.jobs.evaluation.measurement import Figure, Section, mean_of, share_of, with_means
 from i2i_cli.models.layers import OrientedGradients
 
 MIN_QUERIES = 10

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from i2i_cli.jobs.evaluation.measurement import Figure, Section, mean_of, share_of, with_means
 from i2i_cli.jobs.evaluation.inputs import CHUNK, Material
+from i2i_cli.jobs.evaluation.measurement import Figure, Section, mean_of, share_of, with_means
 from i2i_cli.models.probes import Judge, as_judged, fit_judge
 
 JUDGE_STEPS = 600

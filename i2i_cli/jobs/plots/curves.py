@@ -130,6 +130,4 @@ def _page(run: Path, lines: list[dict[str, Any]]) -> str:
             samples.append((int(sheets[place].stem.removeprefix("step-")), inline(image)))
     held_out = [{"step": line["step"]} | _numbers(line) for line in lines if line["kind"] == "held-out"]
     columns = [name for name in (*SHARES, *DISTANCES) if held_out and name in held_out[-1]]
-    return render(
-        "plotting/curves.html", run=run.name, pictures=pictures, samples=samples, held_out=held_out, columns=columns
-    )
+    return render("curves.html", run=run.name, pictures=pictures, samples=samples, held_out=held_out, columns=columns)

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def render(template: str, **values: Any) -> str:
-    """The page that `template`, a path below this folder, makes of `values`; text in them is escaped."""
+    """The page that `template`, a file in `templates/`, makes of `values`; text in them is escaped."""
     # Late: jinja2, which only pages need.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -12,10 +12,11 @@ from torch import Tensor
 from i2i_cli.data.augment import to_bytes, to_model_range
 from i2i_cli.data.dataset import Dataset
 from i2i_cli.data.geometry import fit
-from i2i_cli.data.images import read_image, upright, write_image
+from i2i_cli.data.images import OUTPUT_FORMATS, read_image, upright, write_image
 from i2i_cli.errors import DataError
-from i2i_cli.jobs.retrieval.neighbours import Answer
+from i2i_cli.files import check_written_as
 from i2i_cli.inference.loaded import Translator
+from i2i_cli.jobs.retrieval.neighbours import Answer
 from i2i_cli.models.family import TranslationModel
 
 SWAP_SIDE = 256
@@ -25,6 +26,15 @@ _GAP = 2
 _MIN_CELL = 64
 _PAPER = (255, 255, 255)
 _INK = (40, 40, 40)
+
+
+def check_picture(path: Path) -> None:
+    """Refuse names that no picture is written under.
+
+    Raises:
+        ConfigError: the suffix is not one of an image's.
+    """
+    check_written_as(path, OUTPUT_FORMATS, "image")
 
 
 def sheet(columns: Sequence[tuple[str, Tensor]], rows_per_group: int) -> Image.Image:

@@ -1,31 +1,51 @@
-"""Make a gallery of a folder of images, or bring one up to date."""
+"""List the images of a folder, and make a gallery of their codes or bring one up to date."""
 
 import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from i2i_cli.data.cache import Progress, usable_cache
-from i2i_cli.data.folders import Note, silent
+from i2i_cli.data.domains import SPLITS, TRAIN
+from i2i_cli.data.folders import Note, passed_over, silent, walk
 from i2i_cli.errors import DataError, WeightsError
-from i2i_cli.inference.codes import encoded
-from i2i_cli.inference.codes import FlatCodes
-from i2i_cli.jobs.retrieval.gallery import SUFFIX, UNKNOWN, Gallery, GalleryFacts, open_gallery, save_gallery
-from i2i_cli.jobs.retrieval.indexing import Entry, listed
-from i2i_cli.inference.inputs import WHOLE, Shard
-from i2i_cli.inference.inputs import Failure, Source
-from i2i_cli.inference.loaded import TrainedModel
+from i2i_cli.inference.codes import FlatCodes, encoded
+from i2i_cli.inference.inputs import WHOLE, Failure, Shard, Source
 from i2i_cli.inference.loaded import Translator
+from i2i_cli.jobs.retrieval.gallery import (
+    HELD_OUT,
+    SUFFIX,
+    TRAINED,
+    UNDECIDED,
+    UNKNOWN,
+    Gallery,
+    GalleryFacts,
+    open_gallery,
+    save_gallery,
+)
 
 Encode = Callable[[Translator, Sequence[Source], str | None], Iterator[list[Failure | FlatCodes]]]
 
 SAVE_SECONDS = 60.0
 """A gallery in the making is saved this often, so that a killed process loses no more."""
+
+
+class Entry(NamedTuple):
+    """A file to be in a gallery: its path below the root, its label if it has one, its size and time.
+
+    `split` is 1 for a file below `train/`, 2 for one below `test/` or `val/`, 0 where there is no such folder.
+    """
+
+    path: str
+    label: str | None
+    split: int
+    size: int
+    time: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +185,7 @@ def _check_writable(out: Path) -> None:
         raise DataError(f"cannot write {out}: no right to write in {out.parent}", "write elsewhere")
 
 
-def gallery_made_with(translator: TrainedModel, path: Path) -> Gallery:
+def gallery_made_with(translator: Translator, path: Path) -> Gallery:
     """The gallery in the file at `path`.
 
     Raises:
@@ -254,3 +274,46 @@ class _Rows:
                 yield self._encoded[found.path]
             elif self.earlier is not None:
                 yield self.earlier.codes(self.earlier.rows_by_path[found.path])
+
+
+def listed(root: Path, note: Note = silent) -> list[Entry]:
+    """The images below `root`. A label is the first folder below it, or below its `train/` and `test/`.
+
+    Args:
+        note: is told what is passed over.
+
+    Raises:
+        DataError: no such folder, or one without images.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder", "give a folder of images")
+    walked = walk(root)
+    found, told = walked.images, passed_over([walked])
+    if not found:
+        raise DataError(f"{root} has no images in it", told)
+    if told:
+        note(f"{root}: {told}")
+    has_splits = (root / "train").is_dir()
+    entries = []
+    for path in found:
+        folders = path.relative_to(root).parts[:-1]
+        is_split = has_splits and bool(folders) and folders[0] in SPLITS
+        labels = folders[1:] if is_split else folders
+        split = (TRAINED if folders[0] == TRAIN else HELD_OUT) if is_split else UNDECIDED
+        entries.append(entry(root, path, labels[0] if labels else None, split))
+    return entries
+
+
+def entry(root: Path, path: Path, label: str | None, split: int) -> Entry:
+    """The file at `path` as it is now."""
+    name = name_below(root, path)
+    try:
+        stat = path.stat()
+    except OSError:  # a link to nowhere: reading it will say so
+        return Entry(name, label, split, 0, 0)
+    return Entry(name, label, split, stat.st_size, stat.st_mtime_ns)
+
+
+def name_below(root: PurePath, path: PurePath) -> str:
+    """What the file at `path` is called in a gallery of `root`: the same on every system, like the gallery itself."""
+    return path.relative_to(root).as_posix()

@@ -10,18 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from i2i_cli.checkpoints.names import GALLERY
 from i2i_cli.config import nearest
 from i2i_cli.errors import ConfigError, I2IError
-from i2i_cli.jobs.retrieval.search import ApproximateSearch
-from i2i_cli.inference.translator import sources_of
-from i2i_cli.inference.codes import BY, features, flat_codes
-from i2i_cli.inference.codes import FlatCodes
-from i2i_cli.jobs.retrieval.gallery import UNKNOWN, Gallery, open_gallery
-from i2i_cli.jobs.retrieval.indexing import name_below
-from i2i_cli.checkpoints.names import GALLERY
-from i2i_cli.jobs.retrieval.search import NO_LABEL, ExactSearch, Scope, Search
+from i2i_cli.inference.codes import BY, FlatCodes, features, flat_codes
 from i2i_cli.inference.inputs import STREAM, Failure, Loaded, Source, load_batches
 from i2i_cli.inference.loaded import Translator
+from i2i_cli.jobs.retrieval.gallery import UNKNOWN, Gallery, open_gallery
+from i2i_cli.jobs.retrieval.indexing import name_below
+from i2i_cli.jobs.retrieval.search import NO_LABEL, ApproximateSearch, ExactSearch, Scope, Search
 
 QUERIES = 256
 """Queries that share one pass over the gallery."""
@@ -148,7 +145,7 @@ class NeighbourSearch:
 
     def _coded(self, loaded: Sequence[Loaded]) -> Iterator[tuple[FlatCodes, str | None]]:
         """The codes of each query, and its domain."""
-        sources = sources_of(self.translator, loaded, self.query_domain)
+        sources = self.translator.sources_among(loaded, self.query_domain)
         for row, codes in enumerate(flat_codes(self.translator, loaded, sources)):
             yield codes, sources[row] if sources else self._domain_of(loaded[row].source.path, codes.domain)
 

@@ -11,14 +11,13 @@ from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import Dataset
 from i2i_cli.engine.loop import Loop, generator_for
 from i2i_cli.errors import I2IError
+from i2i_cli.inference.loaded import DOMAINS, load
 from i2i_cli.jobs.classification.fitting import FittedClassifier, fit_classifier, score_if_any
 from i2i_cli.jobs.retrieval.gallery import TRAINED
-from i2i_cli.jobs.retrieval.indexing import index_entries
-from i2i_cli.jobs.retrieval.indexing import entry
-from i2i_cli.jobs.training.observer import Observer
+from i2i_cli.jobs.retrieval.indexing import entry, index_entries
 from i2i_cli.jobs.training.config import RunConfig
 from i2i_cli.jobs.training.folder import RunFolder
-from i2i_cli.inference.loaded import DOMAINS, load
+from i2i_cli.jobs.training.observer import Observer
 from i2i_cli.models.descriptor import BackboneFeatures, Descriptor, fit_descriptor
 from i2i_cli.models.family import NUM_KEPT_CODES
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from i2i_cli.checkpoints.header import FORMAT, upgraded
 from i2i_cli.config import merged, nearest, parse_assignment, read_toml, updated
 from i2i_cli.data.augment import DataConfig
-from i2i_cli.checkpoints.header import FORMAT, upgraded
 from i2i_cli.engine.loop import TrainingConfig
 from i2i_cli.errors import ConfigError
 from i2i_cli.models import family

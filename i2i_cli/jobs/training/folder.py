@@ -8,15 +8,15 @@ from typing import Any
 
 from torch import Tensor
 
+from i2i_cli.checkpoints.card import model_card
+from i2i_cli.checkpoints.header import FORMAT, Header, read_header, read_metadata
+from i2i_cli.checkpoints.names import GALLERY, LOCK, MODEL
+from i2i_cli.checkpoints.tensors import load_tensors, save_tensors
 from i2i_cli.config import read_toml, to_toml, updated
 from i2i_cli.data.images import write_image
-from i2i_cli.checkpoints.tensors import load_tensors, save_tensors
-from i2i_cli.checkpoints.header import FORMAT, Header, read_header, read_metadata
 from i2i_cli.engine.journal import Journal
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.files import PART, locked, sweep, write_text
-from i2i_cli.checkpoints.card import model_card
-from i2i_cli.checkpoints.names import GALLERY, LOCK, MODEL
 from i2i_cli.jobs.training.config import FORMAT_KEY, WHOLE, RunConfig, from_tables, whole_config
 
 _STATE_KEY = "i2i-state"

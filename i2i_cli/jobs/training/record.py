@@ -9,17 +9,17 @@ import torch
 from torch import Tensor
 
 import i2i_cli
-from i2i_cli.data.dataset import Dataset
 from i2i_cli.checkpoints.header import Header
+from i2i_cli.checkpoints.names import data_name
+from i2i_cli.data.dataset import Dataset
 from i2i_cli.engine.loop import Loop
 from i2i_cli.errors import DataError, WeightsError
 from i2i_cli.jobs.classification.fitting import FittedClassifier
-from i2i_cli.jobs.training.held_out import HeldOutFigures
-from i2i_cli.jobs.training.observer import Observer
-from i2i_cli.checkpoints.names import data_name
 from i2i_cli.jobs.training.codes import RunCodes
 from i2i_cli.jobs.training.config import RunConfig
 from i2i_cli.jobs.training.folder import RunFolder, StateFacts
+from i2i_cli.jobs.training.held_out import HeldOutFigures
+from i2i_cli.jobs.training.observer import Observer
 from i2i_cli.models import family
 from i2i_cli.models.family import Family
 

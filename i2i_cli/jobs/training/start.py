@@ -8,20 +8,20 @@ from typing import Any
 
 import torch
 
+from i2i_cli.checkpoints.header import read_header
+from i2i_cli.checkpoints.tensors import load_into, load_tensors, networks_among
 from i2i_cli.config import updated
 from i2i_cli.data.cache import cache_folder
 from i2i_cli.data.dataset import Dataset, decoded
 from i2i_cli.data.domains import scan
 from i2i_cli.data.glyphs import SAMPLE_SETS, VERSION
-from i2i_cli.checkpoints.tensors import load_into, load_tensors, networks_among
 from i2i_cli.engine.device import pick_device, pick_precision
-from i2i_cli.checkpoints.header import read_header
 from i2i_cli.engine.loop import Loop
 from i2i_cli.engine.processes import join, leave, local_device
 from i2i_cli.errors import ConfigError, DataError, WeightsError
-from i2i_cli.jobs.training.observer import Observer
 from i2i_cli.jobs.training.config import RunConfig, with_perceptual
 from i2i_cli.jobs.training.folder import RunFolder, StateFacts
+from i2i_cli.jobs.training.observer import Observer
 from i2i_cli.jobs.training.record import built_in, plain
 from i2i_cli.jobs.training.run import Sitting, TrainingResult
 from i2i_cli.models import family

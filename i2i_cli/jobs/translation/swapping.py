@@ -5,8 +5,8 @@ from pathlib import Path
 
 from i2i_cli.data.images import OUTPUT_FORMATS, write_image
 from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.jobs.plots.sheets import swap_sheet
 from i2i_cli.inference.loaded import Translator
+from i2i_cli.jobs.plots.sheets import swap_sheet
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,19 +7,18 @@ import pytest
 import torch
 
 from i2i_cli.errors import ConfigError, DataError, WeightsError
-from i2i_cli.jobs.evaluation.evaluate import SECTIONS, Evaluation, evaluate
+from i2i_cli.inference.loaded import load
 from i2i_cli.jobs.evaluation.downloads import inception, is_cached, lpips
-from i2i_cli.jobs.evaluation.realism import frechet, inside, kernel
-from i2i_cli.jobs.evaluation.measurement import Figure
-from i2i_cli.jobs.evaluation.retrieval import average_precision, chance_of_recall
-from i2i_cli.jobs.evaluation.leak import leak
+from i2i_cli.jobs.evaluation.evaluate import SECTIONS, Evaluation, evaluate
 from i2i_cli.jobs.evaluation.inputs import Coded, Material, gather
-from i2i_cli.jobs.evaluation.realism import MIN_FOR_DISTANCES, feature_network
+from i2i_cli.jobs.evaluation.leak import leak
+from i2i_cli.jobs.evaluation.measurement import Figure
+from i2i_cli.jobs.evaluation.realism import MIN_FOR_DISTANCES, feature_network, frechet, inside, kernel
 from i2i_cli.jobs.evaluation.reconstruction import gradient_energy
 from i2i_cli.jobs.evaluation.report import save_report
+from i2i_cli.jobs.evaluation.retrieval import average_precision, chance_of_recall
 from i2i_cli.jobs.evaluation.translations import agreement
 from i2i_cli.jobs.retrieval.indexing import index_folder
-from i2i_cli.inference.loaded import load
 from i2i_cli.models.probes import frechet_distance
 from tests.conftest import draw_domains, draw_factor_domains
 

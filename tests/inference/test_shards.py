@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.jobs.retrieval.gallery import open_gallery
-from i2i_cli.jobs.retrieval.indexing import index_folder
-from i2i_cli.jobs.retrieval.gallery import merge
 from i2i_cli.inference.inputs import WHOLE, Shard, parse_shard
 from i2i_cli.inference.loaded import load
+from i2i_cli.jobs.retrieval.gallery import merge, open_gallery
+from i2i_cli.jobs.retrieval.indexing import index_folder
 
 
 def test_shards_cover_everything_once() -> None:

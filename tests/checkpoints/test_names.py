@@ -7,18 +7,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from i2i_cli.checkpoints.tensors import load_tensors, save_tensors
+from i2i_cli.checkpoints import names
 from i2i_cli.checkpoints.header import read_header
+from i2i_cli.checkpoints.names import domains_of, find_weights, list_weights, new_run
+from i2i_cli.checkpoints.tensors import load_tensors, save_tensors
 from i2i_cli.errors import WeightsError
-from i2i_cli.jobs import publishing
-from i2i_cli.checkpoints.names import check_weights, domains_of, find_weights, list_weights, new_run
+from i2i_cli.jobs.weights import check_weights
 
 
 @pytest.fixture
 def here(tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with two runs, `old` and `new`, and no shipped models."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(publishing, "bundled_folder", lambda: tmp_path / "shipped")
+    monkeypatch.setattr(names, "bundled_folder", lambda: tmp_path / "shipped")
     for age, name in enumerate(["new", "old"]):
         shutil.copytree(run, tmp_path / "runs" / name)
         os.utime(tmp_path / "runs" / name / "model.safetensors", (10_000 - age, 10_000 - age))

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from i2i_cli.errors import ConfigError, DataError, WeightsError
-from i2i_cli.jobs import indexing
-from i2i_cli.jobs.retrieval.gallery import open_gallery
-from i2i_cli.jobs.retrieval.indexing import gallery_of, index_folder
-from i2i_cli.jobs.retrieval.indexing import listed
 from i2i_cli.inference.loaded import Translator, load
+from i2i_cli.jobs.retrieval import indexing
+from i2i_cli.jobs.retrieval.gallery import open_gallery
+from i2i_cli.jobs.retrieval.indexing import gallery_of, index_folder, listed
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from PIL import Image
 
 from i2i_cli.data.geometry import fit
 from i2i_cli.data.images import read_image
+from i2i_cli.inference.loaded import Translator, load
 from i2i_cli.jobs.evaluation.inputs import gather
 from i2i_cli.jobs.retrieval.gallery import open_gallery
-from i2i_cli.inference.loaded import Translator, load
 from tests.conftest import TINY, draw_image, finished_run
 
 

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from i2i_cli.inference.codes import features
-from i2i_cli.inference.codes import FlatCodes
+from i2i_cli.inference.codes import FlatCodes, features
 
 CPU = torch.device("cpu")
 

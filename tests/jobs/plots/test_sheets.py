@@ -6,8 +6,8 @@ from PIL import Image
 
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import open_dataset
-from i2i_cli.jobs.plots.sheets import sheet, translated_sheet, translation_sheet
 from i2i_cli.inference.loaded import load
+from i2i_cli.jobs.plots.sheets import sheet, translated_sheet, translation_sheet
 
 
 def test_a_sheet_shows_every_image_under_its_title() -> None:

@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from i2i_cli.errors import DataError
-from i2i_cli.jobs import run_folder
-from i2i_cli.jobs.training.observer import Observer
 from i2i_cli.jobs.training.config import run_config
-from i2i_cli.jobs.training.folder import RunFolder
+from i2i_cli.jobs.training.folder import RunFolder, StateFacts
+from i2i_cli.jobs.training.observer import Observer
 from i2i_cli.jobs.training.start import resume, train
 
 
@@ -31,7 +30,7 @@ def test_samples_and_checkpoints_are_spared_and_told_once(tiny: dict, tmp_path: 
     notes, saves = Notes(), []
     save_state = RunFolder.save_state
 
-    def full_on_the_way(self: RunFolder, tensors: dict, facts: run_folder.StateFacts) -> None:
+    def full_on_the_way(self: RunFolder, tensors: dict, facts: StateFacts) -> None:
         saves.append(facts.step)
         if 0 < facts.step < 120:
             _full()
@@ -54,7 +53,7 @@ def test_an_end_that_cannot_be_written_says_from_where_to_go_on(tiny: dict, tmp_
     with monkeypatch.context() as patch:
         save_state = RunFolder.save_state
 
-        def full_at_the_end(self: RunFolder, tensors: dict, facts: run_folder.StateFacts) -> None:
+        def full_at_the_end(self: RunFolder, tensors: dict, facts: StateFacts) -> None:
             save_state(self, tensors, facts) if not facts.step else _full()
 
         patch.setattr(RunFolder, "save_state", full_at_the_end)

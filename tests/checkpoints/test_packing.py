@@ -6,10 +6,10 @@ import torch
 from PIL import Image, ImageChops
 
 from i2i_cli.bundled import bundled_folder
-from i2i_cli.checkpoints.tensors import load_tensors
 from i2i_cli.checkpoints.header import read_header
-from i2i_cli.errors import ConfigError, DataError
 from i2i_cli.checkpoints.packing import manifest, pack
+from i2i_cli.checkpoints.tensors import load_tensors
+from i2i_cli.errors import ConfigError, DataError
 from i2i_cli.inference.loaded import load
 
 MAX_SHIPPED = 24 * 2**20

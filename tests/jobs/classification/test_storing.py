@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from i2i_cli.errors import ConfigError, DataError
+from i2i_cli.inference.loaded import load
 from i2i_cli.jobs.classification.fitting import fit_classifier
 from i2i_cli.jobs.classification.storing import add_classifier, check_target
-from i2i_cli.inference.loaded import load
 
 
 def test_a_classifier_goes_into_the_weights_and_nothing_else_changes(tmp_path: Path, run: Path) -> None:

@@ -161,8 +161,8 @@ def test_what_cannot_be_meant_is_said(model: Translator, photo: Path, tmp_path: 
 def test_weights_with_a_strange_config_are_a_weights_error(run: Path, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from i2i_cli.checkpoints.tensors import load_tensors, save_tensors
     from i2i_cli.checkpoints.header import read_header
+    from i2i_cli.checkpoints.tensors import load_tensors, save_tensors
 
     header = read_header(run / "model.safetensors")
     tensors = load_tensors(run / "model.safetensors")

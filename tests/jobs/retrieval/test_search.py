@@ -10,10 +10,9 @@ from torch import Tensor
 
 from i2i_cli.data.cache import cache_folder
 from i2i_cli.errors import I2IError
-from i2i_cli.jobs import approximate, search
-from i2i_cli.jobs.retrieval.search import ApproximateSearch
+from i2i_cli.jobs.retrieval import search
 from i2i_cli.jobs.retrieval.gallery import Gallery, GalleryFacts
-from i2i_cli.jobs.retrieval.search import ExactSearch, Scope
+from i2i_cli.jobs.retrieval.search import ApproximateSearch, ExactSearch, Scope
 
 CPU = torch.device("cpu")
 
@@ -86,7 +85,7 @@ def test_an_approximate_search_finds_most_of_it_and_keeps_its_lists() -> None:
 
 def test_where_few_rows_are_in_scope_all_lists_are_visited(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("faiss")
-    monkeypatch.setattr(approximate, "LISTS_VISITED", 1)
+    monkeypatch.setattr(search, "LISTS_VISITED", 1)
     gallery, units = drawn(4000)
     gallery.labels[:] = 0
     gallery.labels[7:4000:500] = 1

@@ -3,8 +3,9 @@ from pathlib import Path, PureWindowsPath
 import pytest
 
 from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.jobs.outputs import check_new, plan_outputs
+from i2i_cli.files import check_new
 from i2i_cli.inference.inputs import Source
+from i2i_cli.jobs.translation.files import plan_outputs
 
 
 def source(path: str, below: str | None = None) -> Source:

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from i2i_cli.errors import DataError
-from i2i_cli.jobs.evaluation.evaluate import evaluate
+from i2i_cli.inference.loaded import load
 from i2i_cli.jobs.evaluation.attribute_table import classes_among, read_table
 from i2i_cli.jobs.evaluation.attributes_kept import _scores
-from i2i_cli.inference.loaded import load
+from i2i_cli.jobs.evaluation.evaluate import evaluate
 from tests.conftest import draw_domains
 
 

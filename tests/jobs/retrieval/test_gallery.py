@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from i2i_cli.checkpoints.header import read_metadata
 from i2i_cli.errors import ConfigError, WeightsError
-from i2i_cli.jobs.retrieval.gallery import KEY, UNKNOWN, Gallery, GalleryFacts, open_gallery, save_gallery
+from i2i_cli.jobs.retrieval.gallery import KEY, UNKNOWN, Gallery, GalleryFacts, merge, open_gallery, save_gallery
 
 ODD = os.fsdecode(b"b/new\nline \xff,.png")
 
@@ -68,7 +69,7 @@ def test_other_tools_read_the_exports_without_pickle(tmp_path: Path) -> None:
 
 def broken(tmp_path: Path, **changes: np.ndarray) -> Path:
     """A gallery whose tensors do not agree."""
-    from i2i_cli.jobs import gallery as module
+    from i2i_cli.jobs.retrieval import gallery as module
 
     tensors = module._tensors(gallery()) | changes
     path = tmp_path / "broken.safetensors"
@@ -124,3 +125,17 @@ def test_a_header_that_no_index_writes_is_refused(tmp_path: Path, changed: dict)
     save_file(tensors, path, {KEY: json.dumps(facts)})
     with pytest.raises(WeightsError, match="damaged"):
         open_gallery(path)
+
+
+def test_a_merge_holds_every_image_once() -> None:
+    first = gallery("/photos/x", ("a/1.png", "a/2.png"))
+    second = replace(gallery("/photos", ("x/a/2.png", "b/3.png")), content=np.full((2, 2), 9, np.float16))
+    joined = merge([first, second])
+    assert joined.facts.root == "/photos"
+    assert list(joined.paths) == ["b/3.png", "x/a/1.png", "x/a/2.png"]
+    assert joined.content[2].tolist() == [9, 9], "the later gallery's row counts"
+    assert [joined.label(row) for row in range(3)] == ["b", "a", None]
+    with pytest.raises(WeightsError, match="different weights"):
+        merge([first, replace(second, facts=replace(second.facts, model="other"))])
+    with pytest.raises(ConfigError, match="two"):
+        merge([first])

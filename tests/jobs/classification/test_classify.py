@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from i2i_cli.errors import ConfigError
-from i2i_cli.jobs.classification.classify import classify_files
 from i2i_cli.inference.inputs import Source
 from i2i_cli.inference.loaded import load
+from i2i_cli.jobs.classification.classify import classify_files
 from i2i_cli.models.latent_classifier import LatentClassifier
 
 

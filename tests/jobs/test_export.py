@@ -9,8 +9,8 @@ from PIL import Image
 
 from i2i_cli.errors import ConfigError, DataError, DeviceError, WeightsError
 from i2i_cli.inference.exported import DECODER, ENCODER, TRANSLATION, load_exported
-from i2i_cli.jobs.export import export_onnx, sample_images
 from i2i_cli.inference.loaded import load
+from i2i_cli.jobs.export import export_onnx, sample_images
 from tests.conftest import draw_domains, draw_factor_domains
 
 WITHOUT_TORCH = """
@@ -142,8 +142,8 @@ def test_it_runs_where_it_is_told_to(exported: Path) -> None:
 
 
 def test_the_built_in_images_serve_where_no_others_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    from i2i_cli.jobs import exporting
+    from i2i_cli.jobs import export
     from tests.conftest import draw_few_glyphs
 
-    monkeypatch.setitem(exporting.SAMPLE_SETS, "styles", draw_few_glyphs)
+    monkeypatch.setitem(export.SAMPLE_SETS, "styles", draw_few_glyphs)
     assert sorted(path.name for path in sample_images().iterdir()) == ["filled", "outline", "pixel", "serif"]

@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
+from i2i_cli.checkpoints.header import read_header
+from i2i_cli.checkpoints.tensors import networks_among
 from i2i_cli.config import merged
 from i2i_cli.data.cache import cache_folder
-from i2i_cli.checkpoints.tensors import networks_among
-from i2i_cli.checkpoints.header import read_header
 from i2i_cli.errors import ConfigError, DataError, I2IError, WeightsError
-from i2i_cli.jobs import sitting
-from i2i_cli.jobs.training.observer import Observer
+from i2i_cli.jobs.training import run as sitting
 from i2i_cli.jobs.training.config import run_config
+from i2i_cli.jobs.training.observer import Observer
 from i2i_cli.jobs.training.run import LOG_EVERY, _is_due, _journal_gap
 from i2i_cli.jobs.training.start import resume, train
 from tests.conftest import TINY, TINY_DUAL

@@ -5,13 +5,11 @@ from pathlib import Path, PureWindowsPath
 import pytest
 
 from i2i_cli.errors import ConfigError, WeightsError
-from i2i_cli.jobs.retrieval.gallery import Gallery, open_gallery, save_gallery
-from i2i_cli.jobs.retrieval.indexing import gallery_of, index_folder
-from i2i_cli.jobs.retrieval.indexing import name_below
-from i2i_cli.jobs.retrieval.gallery import merge
-from i2i_cli.jobs.retrieval.neighbours import NeighbourSearch, default_gallery
 from i2i_cli.inference.inputs import STREAM, Source
 from i2i_cli.inference.loaded import Translator, load
+from i2i_cli.jobs.retrieval.gallery import Gallery, merge, open_gallery, save_gallery
+from i2i_cli.jobs.retrieval.indexing import gallery_of, index_folder, name_below
+from i2i_cli.jobs.retrieval.neighbours import NeighbourSearch, default_gallery
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.jobs import classifier_fitting
+from i2i_cli.jobs.classification import fitting
 from i2i_cli.jobs.classification.fitting import fit_classifier, fit_on_gallery, score, score_if_any
 from i2i_cli.jobs.retrieval.gallery import Gallery, GalleryFacts
 from i2i_cli.models.latent_classifier import LatentClassifier
@@ -134,7 +134,7 @@ def test_what_says_little_is_told() -> None:
 
 
 def test_a_fit_that_does_not_settle_is_told_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classifier_fitting, "MAX_STEPS", 2)
+    monkeypatch.setattr(fitting, "MAX_STEPS", 2)
     codes, labels = drawn((60, 60))
     fitted = fit_classifier("x", codes, labels, ("a", "b"), np.arange(120).astype(str))  # a warning would be an error
     assert not fitted.converged and fitted.doubts()[0] == "the fit was ended before it had settled"
