@@ -24,7 +24,7 @@ ALLOWED = {
         "bundled",
         "i2i_cli",
     },
-    "inference": {"inference", "checkpoints", "engine", "data", "models", "errors", "config", "files", "bundled"},
+    "inference": {"inference", "checkpoints", "engine", "data", "models", "errors", "config", "files"},
     "checkpoints": {"checkpoints", "models", "errors", "config", "files", "bundled"},
     "engine": {"engine", "models", "errors", "config", "files"},
     "data": {"data", "models", "errors", "config", "files"},
@@ -39,6 +39,7 @@ TOLD_BY_THE_BASE = {"forward", "note", "decoding", "encoding", "training", "scor
 
 MAX_FILE_LINES = 320
 MAX_FUNCTION_LINES = 40
+MAX_FLAT_JOBS = 12
 
 
 def floor_of(path: Path) -> str:
@@ -124,3 +125,31 @@ def test_nobody_else_s_random_numbers_are_touched() -> None:
                 assert ast.unparse(node.value) not in ("torch", "torch.random", "torch.cuda", "np.random", "random"), (
                     path
                 )
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def named(tree: ast.AST, known: set[str]) -> set[str]:
+    """The modules of ours that are imported anywhere in `tree`, inside functions and for type checkers too."""
+    found = {name for name, node in imports(tree) if isinstance(node, ast.Import)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            full = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= full & known or {node.module or ""}
+    return found & known
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """The package's own `__init__` is left out: it names what is public for type checkers alone."""
+    modules = {module_of(path): parsed(path) for path in MODULES if path != PACKAGE / "__init__.py"}
+    left = {name: named(tree, modules.keys() - {name}) for name, tree in modules.items()}
+    while ends := {name for name, needed in left.items() if not needed}:
+        left = {name: needed - ends for name, needed in left.items() if name not in ends}
+    assert not left, f"a circle is among {sorted(left)}"
+
+
+def test_jobs_are_grouped() -> None:
+    flat = [path.name for path in (PACKAGE / "jobs").glob("*.py") if path.name != "__init__.py"]
+    assert len(flat) <= MAX_FLAT_JOBS, f"jobs/ has {len(flat)} files: group them by command"

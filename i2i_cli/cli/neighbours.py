@@ -93,8 +93,7 @@ def neighbours(
     # Late: torch, which neither help nor completion needs.
     from i2i_cli.files import check_new
     from i2i_cli.inference.codes import BY
-    from i2i_cli.jobs.plots.sheets import check_picture
-    from i2i_cli.jobs.plots.sheets import save_neighbours_sheet
+    from i2i_cli.jobs.plots.sheets import check_picture, save_neighbours_sheet
     from i2i_cli.jobs.retrieval.neighbours import NeighbourSearch
 
     if sheet is not None:

@@ -32,8 +32,7 @@ from i2i_cli.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from i2i_cli.jobs.translation.files import Task
-    from i2i_cli.jobs.translation.files import FileTranslation, Outcome
+    from i2i_cli.jobs.translation.files import FileTranslation, Outcome, Task
 
 EXAMPLES = """Examples:
 
@@ -106,8 +105,7 @@ def translate(
     _check_runner(engine, runtime, device)
     # Late: torch, which neither help nor completion needs.
     from i2i_cli.inference.inputs import STREAM, parse_shard
-    from i2i_cli.jobs.translation.files import plan_outputs
-    from i2i_cli.jobs.translation.files import FileTranslation
+    from i2i_cli.jobs.translation.files import FileTranslation, plan_outputs
 
     part, sources = parse_shard(shard), sources_of(images, recursive, file_list, nul, crop, engine == "ray")
     translator = open_for_translation(weights, device, runtime)

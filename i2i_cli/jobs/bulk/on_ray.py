@@ -19,8 +19,7 @@ from i2i_cli.inference.inputs import BATCH, STREAM, Failure, Source, url_of
 from i2i_cli.inference.loaded import Translator, load
 from i2i_cli.inference.translator import Target
 from i2i_cli.jobs.bulk.remote import exists, fetch, local_place, put
-from i2i_cli.jobs.translation.files import Task
-from i2i_cli.jobs.translation.files import FileTranslation, Outcome
+from i2i_cli.jobs.translation.files import FileTranslation, Outcome, Task
 
 Rows = dict[str, Any]
 """A batch as Ray Data has it: a column of values for each name."""

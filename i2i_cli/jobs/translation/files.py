@@ -17,7 +17,6 @@ from i2i_cli.errors import ConfigError, DataError, I2IError
 from i2i_cli.inference.inputs import STREAM, Failure, Loaded, Source, load_batches
 from i2i_cli.inference.translator import BaseTranslator, Target, Translated
 
-
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
 
