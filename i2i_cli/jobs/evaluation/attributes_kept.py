@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from i2i_cli.jobs.evaluation.inputs import Material, Pictures
-from i2i_cli.jobs.evaluation.measurement import Figure, Section, mean_of, with_means
+from i2i_cli.jobs.evaluation.inputs import EvaluationData, Pictures
+from i2i_cli.jobs.evaluation.measurement import Measurement, Section, mean_of, with_means
 from i2i_cli.jobs.evaluation.translations import made, returned
 from i2i_cli.models.probes import Judge, as_judged, fit
 from i2i_cli.models.seeding import own_draws
@@ -14,25 +14,25 @@ MIN_MEMBERS = 10
 READABLE = 0.7
 
 
-def attributes_kept(material: Material, seed: int) -> Section:
+def attributes_kept(data: EvaluationData, seed: int) -> Section:
     """Balanced accuracy over attributes: of the way back, and of translations to domains with known attributes."""
-    assert material.train_pictures is not None and material.test_pictures is not None
-    network = _reader(material, material.train_pictures, seed)
-    figures, used = list[Figure](), set[int]()
-    for found in made(material, seed):
-        name, fresh = material.name(found.a, found.b), material.fresh_of(found.a)
-        known, inputs = material.test_pictures.of(found.a).known[fresh], found.inputs[fresh.to(found.inputs.device)]
+    assert data.train_pictures is not None and data.test_pictures is not None
+    network = _reader(data, data.train_pictures, seed)
+    figures, used = list[Measurement](), set[int]()
+    for found in made(data, seed):
+        name, fresh = data.name(found.a, found.b), data.fresh_of(found.a)
+        known, inputs = data.test_pictures.of(found.a).known[fresh], found.inputs[fresh.to(found.inputs.device)]
         columns = _readable(network, inputs, known)
         if not columns:
             continue
         used |= set(columns)
         truth = known[:, columns]
         reference = float(_scores(_read(network, inputs)[:, columns], truth).mean())
-        seen, back = dict[str, Tensor](), returned(material, found)[1]
-        if not material.test_pictures.of(found.b).known.isnan().all():
+        seen, back = dict[str, Tensor](), returned(data, found)[1]
+        if not data.test_pictures.of(found.b).known.isnan().all():
             seen[name] = found.outputs
         if back is not None:
-            seen[f"{name}->{material.domains[found.a]}"] = back
+            seen[f"{name}->{data.domains[found.a]}"] = back
         for subject, images in seen.items():
             scores = _scores(_read(network, images)[fresh][:, columns], truth)
             figures.append(mean_of("attributes", subject, scores, reference))
@@ -40,18 +40,18 @@ def attributes_kept(material: Material, seed: int) -> Section:
         "A network that saw real images alone reads the attributes of translations to domains whose attributes are "
         "known, and of images that went there and back: balanced accuracy, mean over attributes (chance: 0.5; "
         "reference: the same of the real inputs). Attributes that it reads from real images, at "
-        f"{READABLE:g} or better: {', '.join(material.attributes[column] for column in sorted(used)) or 'none'}."
+        f"{READABLE:g} or better: {', '.join(data.attributes[column] for column in sorted(used)) or 'none'}."
     )
     return Section(name="attributes", text=text, figures=with_means(figures))
 
 
-def _reader(material: Material, pictures: Pictures, seed: int) -> Judge:
+def _reader(data: EvaluationData, pictures: Pictures, seed: int) -> Judge:
     """A network of the attributes, trained on the real training images that they are known of."""
     told = torch.nonzero(~pictures.known.isnan().all(1)).flatten()
     known = Pictures(pictures.squares[told], pictures.labels[told], (), pictures.known[told])
-    seen = torch.cat([as_judged(images) for images, _ in known.batches(material.translator.device)])
+    seen = torch.cat([as_judged(images) for images, _ in known.batches(data.translator.device)])
     with own_draws(seed):
-        network = Judge(len(material.attributes)).to(seen.device)
+        network = Judge(len(data.attributes)).to(seen.device)
     fit(network, seen, known.labels, steps=STEPS, seed=seed, targets=known.known)
     return network
 

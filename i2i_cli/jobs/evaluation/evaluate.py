@@ -12,15 +12,15 @@ from i2i_cli.inference.loaded import DOMAINS, Translator
 from i2i_cli.jobs.classification.fitting import check_pattern
 from i2i_cli.jobs.evaluation.attributes_kept import attributes_kept
 from i2i_cli.jobs.evaluation.classification import classification
-from i2i_cli.jobs.evaluation.inputs import Material, gather
+from i2i_cli.jobs.evaluation.inputs import EvaluationData, gather
 from i2i_cli.jobs.evaluation.leak import leak
-from i2i_cli.jobs.evaluation.measurement import Figure, Section
+from i2i_cli.jobs.evaluation.measurement import Measurement, Section
 from i2i_cli.jobs.evaluation.realism import MIN_FOR_DISTANCES, realism
 from i2i_cli.jobs.evaluation.reconstruction import reconstruction
 from i2i_cli.jobs.evaluation.retrieval import retrieval
 from i2i_cli.jobs.evaluation.translations import translation
 
-__all__ = ["SECTIONS", "Evaluation", "Figure", "Section", "evaluate"]
+__all__ = ["SECTIONS", "Evaluation", "Measurement", "Section", "evaluate"]
 
 SECTIONS = ("reconstruction", "leak", "translation", "attributes", "realism", "retrieval", "classification")
 
@@ -63,7 +63,7 @@ def evaluate(
     train_limit: int = 2000,
     seed: int = 0,
     report: Progress = lambda done, total: None,
-) -> tuple[Evaluation, Material]:
+) -> tuple[Evaluation, EvaluationData]:
     """Measure a model on the held-out images of a folder, or on the codes of a gallery.
 
     Args:
@@ -83,10 +83,10 @@ def evaluate(
         raise ConfigError(f"there is no section {unknown[0]!r}", f"use {', '.join(SECTIONS)}")
     check_pattern(same, "--same")
 
-    material = gather(
+    data = gather(
         translator, root, test_limit=test_limit, train_limit=train_limit, same=same, table=attributes, report=report
     )
-    plan, notes = _plan(material, seed)
+    plan, notes = _plan(data, seed)
     chosen = [name for name in SECTIONS if name in (only or SECTIONS)]
     sections = []
     for place, name in enumerate(chosen):
@@ -96,40 +96,40 @@ def evaluate(
         elif name in _LACKING and (name in plan or name in only):
             notes.append(f"{name} is left out: {_LACKING[name]}")
     report(len(chosen), len(chosen))
-    counts = material.test.labels.bincount(minlength=len(material.domains)).tolist()
+    counts = data.test.labels.bincount(minlength=len(data.domains)).tolist()
     if any(section.name == "realism" for section in sections) and min(counts) < MIN_FOR_DISTANCES:
-        few = ", ".join(f"{name} {count}" for name, count in zip(material.domains, counts, strict=True))
+        few = ", ".join(f"{name} {count}" for name, count in zip(data.domains, counts, strict=True))
         notes.append(f"Frechet and kernel distances take {MIN_FOR_DISTANCES} held-out images of either domain: {few}")
     evaluation = Evaluation(
         weights=str(translator.path),
         model=describe(translator.header),
         data=str(root),
-        held_out=dict(zip(material.domains, counts, strict=True)),
+        held_out=dict(zip(data.domains, counts, strict=True)),
         sections=tuple(sections),
-        notes=(*material.notes, *notes),
+        notes=(*data.notes, *notes),
     )
-    return evaluation, material
+    return evaluation, data
 
 
-def _plan(material: Material, seed: int) -> tuple[dict[str, Callable[[], Section]], list[str]]:
+def _plan(data: EvaluationData, seed: int) -> tuple[dict[str, Callable[[], Section]], list[str]]:
     """What can be measured with what there is, and what is left out for which reason."""
-    translator, notes = material.translator, list[str]()
+    translator, notes = data.translator, list[str]()
     plan: dict[str, Callable[[], Section]] = {
-        "leak": lambda: leak(material, seed),
-        "retrieval": lambda: retrieval(material),
+        "leak": lambda: leak(data, seed),
+        "retrieval": lambda: retrieval(data),
     }
-    if material.test_pictures is not None:
-        plan |= {"translation": lambda: translation(material, seed), "realism": lambda: realism(material, seed)}
-        if material.attributes:
-            plan["attributes"] = lambda: attributes_kept(material, seed)
+    if data.test_pictures is not None:
+        plan |= {"translation": lambda: translation(data, seed), "realism": lambda: realism(data, seed)}
+        if data.attributes:
+            plan["attributes"] = lambda: attributes_kept(data, seed)
         if translator.rebuilds:
-            plan["reconstruction"] = lambda: reconstruction(material)
+            plan["reconstruction"] = lambda: reconstruction(data)
         else:
             notes.append(
                 "reconstruction is left out: the model was never trained to rebuild an image from its own code"
             )
     if DOMAINS in translator.classifiers:
-        plan["classification"] = lambda: classification(material)
+        plan["classification"] = lambda: classification(data)
     else:
         notes.append("classification is left out: the weights hold no classifier of their domains")
     return plan, notes

@@ -86,7 +86,7 @@ class Pictures:
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class EvaluationData:
     """Everything that is measured on, and the pictures behind it, if at hand.
 
     Args:
@@ -128,7 +128,7 @@ def gather(
     same: str | None,
     table: Path | None,
     report: Progress,
-) -> Material:
+) -> EvaluationData:
     """Images of a folder, or the codes of a gallery, with up to so many of each domain in either split.
 
     Args:
@@ -164,7 +164,7 @@ def gather(
         raise DataError(f"{table} names no training image of {root}", "its first column holds their file names")
     spoilt = (f"left out: {text}" for text in dataset.images.bad)
     notes = [*([found.passed_over] if found.passed_over else []), *split.notes, *spoilt]
-    return Material(
+    return EvaluationData(
         translator, _coded(translator, train, report), _coded(translator, test, report), fresh, train, test,
         known.names if known is not None else (), tuple(notes),
     )  # fmt: skip
@@ -263,7 +263,7 @@ def _coded(translator: Translator, side: Pictures, report: Progress) -> Coded:
 
 def _of_gallery(
     translator: Translator, gallery: Gallery, test_limit: int, train_limit: int, same: str | None
-) -> Material:
+) -> EvaluationData:
     """The codes that a gallery keeps: no image is opened."""
     num_domains = len(translator.domains)
     known = np.array([gallery.label(row) in translator.domains for row in range(len(gallery))], np.bool_)
@@ -283,7 +283,7 @@ def _of_gallery(
     fresh = ~split.learned_from[torch.from_numpy(places)]
     _check_enough(translator, root, train.labels, test.labels[fresh])
     note = "a gallery holds no images: reconstruction, translation, realism and attributes are left out"
-    return Material(translator, train, test, fresh, notes=(note, *split.notes))
+    return EvaluationData(translator, train, test, fresh, notes=(note, *split.notes))
 
 
 def _coded_rows(gallery: Gallery, rows: NDArray[np.int64], labels: NDArray[np.int64], same: str | None) -> Coded:

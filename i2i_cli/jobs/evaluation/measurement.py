@@ -16,7 +16,7 @@ MEAN = "mean"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
+class Measurement:
     """A number that was measured on images that were not trained on.
 
     Args:
@@ -48,12 +48,12 @@ class Section:
 
     name: str
     text: str
-    figures: tuple[Figure, ...]
+    figures: tuple[Measurement, ...]
     labels: tuple[str, ...] = ()
     matrix: tuple[tuple[int, ...], ...] = ()
 
 
-def mean_of(measure: str, subject: str, values: Tensor, reference: float | None = None) -> Figure:
+def mean_of(measure: str, subject: str, values: Tensor, reference: float | None = None) -> Measurement:
     """The mean of `values` (n,), with a bootstrap interval of percentiles."""
     values = values.detach().double().cpu()
     drawn = torch.randint(len(values), (NUM_RESAMPLES, len(values)), generator=torch.Generator().manual_seed(0))
@@ -61,7 +61,7 @@ def mean_of(measure: str, subject: str, values: Tensor, reference: float | None 
     return _figure(measure, subject, float(values.mean()), low, high, len(values), reference)
 
 
-def share_of(measure: str, subject: str, right: Tensor, reference: float | None = None) -> Figure:
+def share_of(measure: str, subject: str, right: Tensor, reference: float | None = None) -> Measurement:
     """The share of `right` (n,) that is true, with Wilson's interval."""
     n, share = len(right), float(right.double().mean())
     middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
@@ -71,7 +71,7 @@ def share_of(measure: str, subject: str, right: Tensor, reference: float | None 
 
 def balanced_share_of(
     measure: str, subject: str, right: Tensor, labels: Tensor, reference: float | None = None
-) -> Figure:
+) -> Measurement:
     """Mean over labels of the share of `right` (n,) that is true; the interval resamples within each label."""
     generator, classes = torch.Generator().manual_seed(0), []
     for label in labels.unique():
@@ -85,7 +85,7 @@ def balanced_share_of(
 
 def within(
     measure: str, subject: str, value: float, deviation: float, count: int, reference: float | None = None
-) -> Figure:
+) -> Measurement:
     """A figure whose standard deviation is known: the interval is 1.96 of it either side."""
     half = _Z * deviation
     return _figure(measure, subject, value, value - half, value + half, count, reference)
@@ -103,7 +103,7 @@ def deviation_of(statistic: Callable[[Tensor, Tensor], float], first: Tensor, se
     return float(torch.tensor(found, dtype=torch.float64).std())
 
 
-def with_means(figures: Sequence[Figure]) -> tuple[Figure, ...]:
+def with_means(figures: Sequence[Measurement]) -> tuple[Measurement, ...]:
     """`figures`, and for every measure of more than one subject their mean, without an interval."""
     found = list(figures)
     for measure in dict.fromkeys(figure.measure for figure in figures):
@@ -125,8 +125,10 @@ def _figure(
     high: float | None,
     count: int,
     reference: float | None,
-) -> Figure:
-    return Figure(measure=measure, subject=subject, value=value, low=low, high=high, count=count, reference=reference)
+) -> Measurement:
+    return Measurement(
+        measure=measure, subject=subject, value=value, low=low, high=high, count=count, reference=reference
+    )
 
 
 def _middle(values: Tensor) -> tuple[float, float]:

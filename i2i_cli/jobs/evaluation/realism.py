@@ -12,8 +12,16 @@ from torch import Tensor, nn
 from i2i_cli.bundled import bundled_folder
 from i2i_cli.checkpoints.tensors import load_into, load_tensors
 from i2i_cli.jobs.evaluation.downloads import inception
-from i2i_cli.jobs.evaluation.inputs import CHUNK, Material
-from i2i_cli.jobs.evaluation.measurement import Figure, Section, deviation_of, mean_of, share_of, with_means, within
+from i2i_cli.jobs.evaluation.inputs import CHUNK, EvaluationData
+from i2i_cli.jobs.evaluation.measurement import (
+    Measurement,
+    Section,
+    deviation_of,
+    mean_of,
+    share_of,
+    with_means,
+    within,
+)
 from i2i_cli.jobs.evaluation.reconstruction import sharpness
 from i2i_cli.jobs.evaluation.translations import Made, made
 from i2i_cli.models.features import FeatureNetwork
@@ -68,23 +76,23 @@ class Measured:
 
 
 @torch.no_grad()
-def realism(material: Material, seed: int) -> Section:
+def realism(data: EvaluationData, seed: int) -> Section:
     """Distances, precision, recall and variety of every ordered pair."""
     network, digest = feature_network()
-    device, pictures = material.translator.device, material.test_pictures
+    device, pictures = data.translator.device, data.test_pictures
     network = network.to(device)
     assert pictures is not None
-    real = {label: pictures.of(label).images(device) for label in range(len(material.domains))}
-    rebuilt = _rebuilt(material, real) if material.translator.rebuilds else {}
+    real = {label: pictures.of(label).images(device) for label in range(len(data.domains))}
+    rebuilt = _rebuilt(data, real) if data.translator.rebuilds else {}
     kinds = [_measured(("Frechet", "kernel x1000"), network, real, rebuilt)]
     if (standard := inception()) is not None:
         kinds.append(_measured(("FID", "KID x1000"), standard, real, rebuilt))
-    figures: list[Figure] = []
-    for found in made(material, seed):
-        name = material.name(found.a, found.b)
+    figures: list[Measurement] = []
+    for found in made(data, seed):
+        name = data.name(found.a, found.b)
         for kind in kinds:
             figures += _distances(kind, kind.of(found.outputs), found.b, name)
-        figures += _variety(material, found, name, real[found.b])
+        figures += _variety(data, found, name, real[found.b])
         figures.append(sharpness(name, found.outputs, real[found.b], rebuilt.get(found.b)))
     text = (
         "Distances between translations and real held-out images of the target on the bundled feature network "
@@ -109,16 +117,16 @@ def _measured(
     return Measured(names, of, first, second)
 
 
-def _rebuilt(material: Material, real: dict[int, Tensor]) -> dict[int, Tensor]:
+def _rebuilt(data: EvaluationData, real: dict[int, Tensor]) -> dict[int, Tensor]:
     """Reconstructions of the real images."""
-    model, found = material.translator.model, dict[int, Tensor]()
+    model, found = data.translator.model, dict[int, Tensor]()
     for label, images in real.items():
         chunks = [(chunk, torch.full((len(chunk),), label, device=chunk.device)) for chunk in images.split(CHUNK)]
         found[label] = torch.cat([model.rebuild(chunk, y).float().clamp(-1, 1) for chunk, y in chunks])
     return found
 
 
-def _distances(kind: Measured, fake: Tensor, label: int, name: str) -> list[Figure]:
+def _distances(kind: Measured, fake: Tensor, label: int, name: str) -> list[Measurement]:
     """Frechet and kernel distance of translations to real images of domain `label`; precision and recall."""
     own, floor, (first, second) = kind.real[label], kind.rebuilt.get(label), kind.names
     floors: list[float | None] = [None] * 4
@@ -126,10 +134,10 @@ def _distances(kind: Measured, fake: Tensor, label: int, name: str) -> list[Figu
     if floor is not None:
         distances = [frechet(floor, own), kernel(floor, own)[0]] if enough else [None, None]
         floors = [*distances, _share(floor, own), _share(own, floor)]
-    figures, is_many = list[Figure](), fake.shape[1] > MANY_FEATURES
+    figures, is_many = list[Measurement](), fake.shape[1] > MANY_FEATURES
     if enough:
         value, n = frechet(fake, own), len(fake)
-        plain = Figure(measure=first, subject=name, value=value, low=None, high=None, count=n, reference=floors[0])
+        plain = Measurement(measure=first, subject=name, value=value, low=None, high=None, count=n, reference=floors[0])
         spread = 0.0 if is_many else deviation_of(frechet_distance, fake, own)
         figures.append(plain if is_many else within(first, name, value, spread, n, floors[0]))
         figures.append(within(second, name, *kernel(fake, own), n, floors[1]))
@@ -143,9 +151,9 @@ def _share(points: Tensor, support: Tensor) -> float:
     return float(inside(points, support).float().mean())
 
 
-def _variety(material: Material, found: Made, name: str, real: Tensor) -> list[Figure]:
+def _variety(data: EvaluationData, found: Made, name: str, real: Tensor) -> list[Measurement]:
     """How far outputs lie apart, pixel by pixel, in units of the distance between real images."""
-    model, codes = material.translator.model, material.translator.model.target_codes(found.b)
+    model, codes = data.translator.model, data.translator.model.target_codes(found.b)
     unit = float(torch.pdist(real[:200].flatten(1)).mean())
     content = found.content[:NUM_INPUTS]
     one = codes[:1].to(content.device).expand(len(content), *codes.shape[1:])

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from i2i_cli.jobs.evaluation.inputs import Material
-from i2i_cli.jobs.evaluation.measurement import Figure, Section, mean_of, share_of, with_means
+from i2i_cli.jobs.evaluation.inputs import EvaluationData
+from i2i_cli.jobs.evaluation.measurement import Measurement, Section, mean_of, share_of, with_means
 from i2i_cli.models.layers import OrientedGradients
 
 MIN_QUERIES = 10
@@ -19,36 +19,36 @@ TEXT = (
 )
 
 
-def retrieval(material: Material) -> Section:
+def retrieval(data: EvaluationData) -> Section:
     """Recall and mean average precision of every ordered pair of domains whose codes compare."""
-    figures: list[Figure] = []
-    by = _representations(material)
-    for a in range(len(material.domains)):
-        for b in material.translator.model.comparable_with(a):
-            figures += _pair(material, by, a, b)
+    figures: list[Measurement] = []
+    by = _representations(data)
+    for a in range(len(data.domains)):
+        for b in data.translator.model.comparable_with(a):
+            figures += _pair(data, by, a, b)
     return Section(name="retrieval", text=TEXT, figures=with_means(figures))
 
 
 @torch.no_grad()
-def _representations(material: Material) -> dict[str, Tensor]:
+def _representations(data: EvaluationData) -> dict[str, Tensor]:
     """Unit vectors (n, f) of the held-out images, by what they are made of."""
-    found = {"content": material.test.content}
-    if material.test.descriptor.shape[1]:
-        found = {"descriptor": material.test.descriptor} | found
-    if material.translator.model.splits_codes:
-        found["domain"] = material.test.domain
-    if material.test_pictures is not None:
+    found = {"content": data.test.content}
+    if data.test.descriptor.shape[1]:
+        found = {"descriptor": data.test.descriptor} | found
+    if data.translator.model.splits_codes:
+        found["domain"] = data.test.domain
+    if data.test_pictures is not None:
         gradients, pixels, histograms = OrientedGradients(), [], []
-        for images, _ in material.test_pictures.batches(torch.device("cpu")):
+        for images, _ in data.test_pictures.batches(torch.device("cpu")):
             pixels.append(images.flatten(1))
             histograms.append(F.adaptive_avg_pool2d(gradients(images), CELLS).flatten(1))
         found |= {"pixels": torch.cat(pixels), "HOG": torch.cat(histograms)}
     return {name: F.normalize(vectors.float().cpu(), dim=1) for name, vectors in found.items()}
 
 
-def _pair(material: Material, by: dict[str, Tensor], a: int, b: int) -> list[Figure]:
+def _pair(data: EvaluationData, by: dict[str, Tensor], a: int, b: int) -> list[Measurement]:
     """The figures of queries of domain a in the images of domain b; none where too few have counterparts."""
-    labels, keys = material.test.labels, material.test.keys
+    labels, keys = data.test.labels, data.test.keys
     rows_b = torch.nonzero(labels == b).flatten().tolist()
     there = {keys[row] for row in rows_b}
     rows_a = [row for row in torch.nonzero(labels == a).flatten().tolist() if keys[row] in there]
@@ -57,7 +57,7 @@ def _pair(material: Material, by: dict[str, Tensor], a: int, b: int) -> list[Fig
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     of_a, of_b = (torch.tensor([numbers[keys[row]] for row in rows]) for rows in (rows_a, rows_b))
     relevant = of_a[:, None] == of_b
-    name, figures = material.name(a, b), []
+    name, figures = data.name(a, b), []
     for kind, units in by.items():
         ranked = (units[rows_a] @ units[rows_b].T).argsort(dim=1, descending=True)
         hits = relevant.gather(1, ranked)
