@@ -29,7 +29,8 @@ from torch.utils.data import Dataset as TorchDataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from i2i_cli.data.augment import to_model_range
-from i2i_cli.data.dataset import open_dataset
+from i2i_cli.data.dataset import decoded
+from i2i_cli.data.domains import scan
 from i2i_cli.data.sampling import BalancedSampler
 from i2i_cli.engine.device import pick_device, pick_precision
 from i2i_cli.engine.loop import Loop
@@ -106,7 +107,7 @@ class Textbook:
         self.sampler = BalancedSampler(labels, len(domains), config.training.batch_size, 0)
         batches = [self.sampler.indices(step).tolist() for step in range(10_000)]
         self.batches = iter(DataLoader(files, batch_sampler=batches))
-        self.data = open_dataset(root, side)
+        self.data = decoded(scan(root), side)
 
     def read(self) -> Batch:
         if "packed cache" in self.means:
@@ -161,7 +162,7 @@ class Ours:
     ) -> None:
         precision = pick_precision("auto", device)
         self.loop = Loop(built(config, side, domains), config.training, device, precision, 0)
-        self.data, self.reads = open_dataset(root, side), reads
+        self.data, self.reads = decoded(scan(root), side), reads
         self.sampler = BalancedSampler(self.data.labels[self.data.train], len(domains), config.training.batch_size, 0)
         self.batch = self.read()
 

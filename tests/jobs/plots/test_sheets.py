@@ -5,7 +5,8 @@ import torch
 from PIL import Image
 
 from i2i_cli.data.augment import to_model_range
-from i2i_cli.data.dataset import open_dataset
+from i2i_cli.data.dataset import decoded
+from i2i_cli.data.domains import scan
 from i2i_cli.inference.loaded import load
 from i2i_cli.jobs.plots.sheets import sheet, translated_sheet, translation_sheet
 
@@ -24,14 +25,14 @@ def test_a_sheet_has_a_column_for_every_domain_or_for_several_codes_of_the_only_
 ) -> None:
     cpu, widths = torch.device("cpu"), {}
     for name, folder, data in (("all", run, domains), ("one", dual_run, factors)):
-        model, dataset = load(folder, device="cpu").model, open_dataset(data, 32)
+        model, dataset = load(folder, device="cpu").model, decoded(scan(data), 32)
         pages = [translation_sheet(model, dataset, cpu, 2, rebuilds=rebuilds) for rebuilds in (True, False)]
         widths[name] = [page.width // 66 for page in pages]
     assert widths == {"all": [4, 3], "one": [6, 5]}
 
 
 def test_the_rebuilt_column_of_a_dual_sheet_is_what_the_model_rebuilds(dual_run: Path, factors: Path) -> None:
-    model, dataset = load(dual_run, device="cpu").model, open_dataset(factors, 32)
+    model, dataset = load(dual_run, device="cpu").model, decoded(scan(factors), 32)
     rows = torch.cat([dataset.rows(dataset.train, label, 2) for label in range(4)])
     images, y = to_model_range(dataset.images.squares(rows), torch.device("cpu")), dataset.labels[rows]
     page = translated_sheet(model, images, y, dataset.domains, 2)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from i2i_cli.data.dataset import open_dataset
+from i2i_cli.data.dataset import decoded
+from i2i_cli.data.domains import scan
 from i2i_cli.jobs.training.held_out import HeldOutScorer
 from i2i_cli.models.family import Codes, TranslationModel
 
@@ -41,7 +42,7 @@ def scorer(tmp_path: Path) -> HeldOutScorer:
             y, x = random.integers(0, 24, 2)
             pixels[y : y + 8, x : x + 8] += 40
             Image.fromarray(pixels).save(tmp_path / "data" / name / f"{i}.png")
-    return HeldOutScorer(open_dataset(tmp_path / "data", 32), CPU, seed=0, use_pairs=False)
+    return HeldOutScorer(decoded(scan(tmp_path / "data"), 32), CPU, seed=0, use_pairs=False)
 
 
 def oracle(scorer: HeldOutScorer) -> Oracle:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from i2i_cli.data.dataset import open_dataset
+from i2i_cli.data.dataset import decoded
+from i2i_cli.data.domains import scan
 from i2i_cli.data.glyphs import _FACTOR_FONTS, _glyph, _inked, _outline
 from i2i_cli.jobs.training.codes import RunCodes
 from i2i_cli.jobs.training.config import run_config
@@ -47,7 +48,7 @@ def draw_characters(root: Path) -> None:
 
 def test_a_training_of_seconds_beats_an_untrained_model_on_held_out_characters(tmp_path: Path) -> None:
     draw_characters(tmp_path / "characters")
-    config, dataset = run_config(SETTINGS), open_dataset(tmp_path / "characters", 32)
+    config, dataset = run_config(SETTINGS), decoded(scan(tmp_path / "characters"), 32)
     loop = _build_loop(config, dataset, ALONE)
     sitting = Sitting(RunFolder(tmp_path / "run"), config, dataset, loop, Observer())
     scorer = HeldOutScorer(dataset, torch.device("cpu"), seed=0, use_pairs=True)
