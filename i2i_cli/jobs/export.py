@@ -1,4 +1,22 @@
-"""A trained model as ONNX files that run without torch: pixels in, pixels out."""
+"""A trained model as ONNX files that run without torch: pixels in, pixels out.
+
+`translation.onnx` is all that another client needs. B images of the model's S x S pixels in one call:
+
+| input | shape | type | |
+|---|---|---|---|
+| `images` | (B, S, S, 3) | uint8 | RGB levels, 0 to 255 |
+| `code` | (1, ...) | float32 | the domain code to translate to |
+| `strength` | () | float32 | 0 rebuilds the images, 1 takes `code`, between mixes |
+| `source` | (B,) | int64 | the images' own domains; for the dual family alone |
+
+Its output `translation` is (B, S, S, 3) uint8. What else a client has to know is JSON under the metadata key `i2i`:
+`header.domains` are the names behind the numbers of `source`, and `codes` holds each domain's kept codes as base64 of
+little-endian float32, one after another, each of shape `code_shape`; the first is the default. `routes` says which
+domains an image of each can become, and `lenders` whose codes turn it into one of a domain.
+
+`encoder.onnx` and `decoder.onnx` are its two halves, which `i2i translate --runtime onnx` runs: one image is encoded
+once, whatever the number of targets.
+"""
 
 import base64
 import json

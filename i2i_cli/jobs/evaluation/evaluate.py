@@ -69,7 +69,7 @@ def evaluate(
     Args:
         only: names of `SECTIONS`; all where empty.
         same: a regular expression: files whose names match it alike show the same thing.
-        attributes: a CSV of file names and columns of 0 and 1; see `attributes.read_table`.
+        attributes: a CSV of file names and columns of 0 and 1; see `attribute_table.read_table`.
         test_limit, train_limit: most images of a domain that are measured, and that probes learn from.
 
     Returns:

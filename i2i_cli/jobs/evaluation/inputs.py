@@ -134,7 +134,7 @@ def gather(
     Args:
         same: a regular expression: files whose names match it alike show the same thing. Without it,
             those with the same path below their domain's folder do.
-        table: a CSV of attributes; see `attributes.read_table`. Without it, names that `same` sorts
+        table: a CSV of attributes; see `attribute_table.read_table`. Without it, names that `same` sorts
             into few classes are taken for attributes.
 
     Raises:
