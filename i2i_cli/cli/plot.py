@@ -47,10 +47,10 @@ def plot(
     # Late: numpy, torch.
     from i2i_cli.cli.progress import progress
     from i2i_cli.files import check_new
-    from i2i_cli.jobs.plots.curves import is_run, save_curves
     from i2i_cli.jobs.plots.scatter import check_method, check_suffix, embed, save_embedding
     from i2i_cli.jobs.retrieval.gallery import open_gallery
     from i2i_cli.jobs.retrieval.indexing import gallery_of
+    from i2i_cli.jobs.training.curves import is_run, save_curves
 
     check_new(out, force)
     if is_run(data):
