@@ -148,8 +148,8 @@ def room_of(module: str) -> str:
 
 
 def circle_among(needed: dict[str, set[str]]) -> set[str]:
-    """What needs itself by way of others, or needs something that does."""
-    while ends := {name for name, others in needed.items() if not others}:
+    """What needs itself by way of others, and what stands between two such circles."""
+    while ends := {name for name, others in needed.items() if not others or name not in set().union(*needed.values())}:
         needed = {name: others - ends for name, others in needed.items() if name not in ends}
     return set(needed)
 
