@@ -13,7 +13,9 @@ import i2i_cli as i2i
 from i2i_cli.data.geometry import fit
 from i2i_cli.data.images import read_image
 from i2i_cli.errors import ConfigError, DataError, WeightsError
+from i2i_cli.inference.inputs import Source
 from i2i_cli.inference.loaded import Translator
+from i2i_cli.jobs.translation.files import FileTranslation, plan_outputs
 
 
 @pytest.fixture(scope="module")
@@ -243,3 +245,13 @@ def test_rebuilding_takes_a_training_that_rebuilt(dual: Translator, dual_run: Pa
     with pytest.raises(ConfigError, match="never trained to rebuild an image") as caught:
         plain.reconstruct(disc)
     assert "objective.weights.identity" in caught.value.hint
+
+
+def test_the_python_api_gives_what_the_command_writes(model: Translator, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.png"
+    (task,) = plan_outputs([Source(path=photo)], ["disc"], out)
+    (outcome,) = FileTranslation(translator=model, targets=[model.target("disc")]).run([task])
+    assert outcome.error is None
+    same = model.translate(photo, to="disc")
+    assert np.array_equal(np.asarray(same), np.asarray(Image.open(out)))
+    assert np.array_equal(np.asarray(same), np.asarray(model.translate(photo.read_bytes(), to="disc")))
