@@ -29,7 +29,7 @@ device: $(READY)
 	$(BIN)/python benchmarks/device.py --write
 
 manifest: $(READY)
-	$(BIN)/python -c "from i2i_cli.jobs.packing import write_manifest; write_manifest()"
+	$(BIN)/python -c "from i2i_cli.checkpoints.packing import write_manifest; write_manifest()"
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from i2i_cli.engine.checkpoint import save_tensors
-from i2i_cli.jobs.packing import FEATURES
+from i2i_cli.checkpoints.packing import FEATURES
+from i2i_cli.checkpoints.tensors import save_tensors
 from i2i_cli.models.backbone import STAGES, Backbone, fill
 
 EPSILON = 1e-3

@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from translations import NUM_ACROSS, Made, figures, fresh_judge, images_of, print_table, translated
 
 from i2i_cli.data.augment import DataConfig, augmented, to_model_range
-from i2i_cli.data.dataset import Dataset, open_dataset
+from i2i_cli.data.dataset import Dataset, decoded
+from i2i_cli.data.domains import scan
 from i2i_cli.data.images import write_image
 from i2i_cli.data.sampling import BalancedSampler
 from i2i_cli.engine.schedule import generator_for
-from i2i_cli.jobs.figures import sheet
-from i2i_cli.jobs.translation import load
+from i2i_cli.inference.loaded import load
+from i2i_cli.jobs.plots.sheets import sheet
 from i2i_cli.models.peers import Draws
 
 BATCH = 8
@@ -120,7 +121,7 @@ def made_by(gan: CycleGAN, dataset: Dataset, a: int, b: int) -> Made:
 def main() -> None:
     weights, data, source, target, count = sys.argv[1:6]
     translator = load(weights, device="cpu")
-    dataset = open_dataset(Path(data), translator.image_size)
+    dataset = decoded(scan(Path(data)), translator.image_size)
     a, b = (dataset.domains.index(name) for name in (source, target))
     judge, ours = fresh_judge(dataset), translated(translator.model, dataset, a, b)
     gan, minutes = trained(dataset, a, b, int(count))

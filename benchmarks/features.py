@@ -19,11 +19,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from i2i_cli.checkpoints.names import data_name
+from i2i_cli.checkpoints.packing import FEATURES
+from i2i_cli.checkpoints.tensors import save_tensors
 from i2i_cli.data.augment import to_model_range
-from i2i_cli.data.dataset import Dataset, open_dataset
-from i2i_cli.engine.checkpoint import save_tensors
-from i2i_cli.jobs.packing import FEATURES
-from i2i_cli.jobs.publishing import data_name
+from i2i_cli.data.dataset import Dataset, decoded
+from i2i_cli.data.domains import scan
 from i2i_cli.models.features import NUM_FEATURES, SIDE, FeatureNetwork
 
 CPU = torch.device("cpu")
@@ -47,7 +48,7 @@ class Labelled:
     """All images of all sets, with every label that is known of them; -1 where it is not."""
 
     def __init__(self, roots: list[Path], attributes: Path | None) -> None:
-        self.sets: list[Dataset] = [open_dataset(root, SIDE) for root in roots]
+        self.sets: list[Dataset] = [decoded(scan(root), SIDE) for root in roots]
         self.attributes = _attributes(attributes) if attributes else {}
         self.num_attributes = len(next(iter(self.attributes.values()), ()))
         self.domains = [f"{data_name(str(d.root))}/{name}" for d in self.sets for name in d.domains]

@@ -22,8 +22,8 @@ import numpy as np
 from PIL import Image
 
 from i2i_cli.data.images import encode_image, read_image
-from i2i_cli.jobs.sources import BATCH, Source, load_batches
-from i2i_cli.jobs.translation import Translator, load
+from i2i_cli.inference.inputs import BATCH, Source, load_batches
+from i2i_cli.inference.loaded import Translator, load
 
 ONE_BY_ONE = 64
 """Images that the loop of one by one is timed on."""

@@ -29,9 +29,9 @@ from PIL import Image
 from i2i_cli.data.geometry import fit
 from i2i_cli.data.glyphs import draw_styles
 from i2i_cli.data.images import Picture
-from i2i_cli.jobs.run_config import run_config
-from i2i_cli.jobs.training import train
-from i2i_cli.jobs.translation import Translator, load
+from i2i_cli.inference.loaded import Translator, load
+from i2i_cli.jobs.training.config import run_config
+from i2i_cli.jobs.training.start import train
 
 DOMAINS = ("filled", "serif")
 SIDE = 32

@@ -18,9 +18,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from i2i_cli.jobs.approximate import ApproximateSearch
-from i2i_cli.jobs.gallery import Gallery, GalleryFacts, open_gallery, save_gallery
-from i2i_cli.jobs.search import ExactSearch, Scope, Search
+from i2i_cli.jobs.retrieval.gallery import Gallery, GalleryFacts, open_gallery, save_gallery
+from i2i_cli.jobs.retrieval.search import ApproximateSearch, ExactSearch, Scope, Search
 
 NUMBERS, QUERIES, NEAREST, ROUNDS = 256, 32, 10, 5
 

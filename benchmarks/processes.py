@@ -23,8 +23,8 @@ from training import DOMAINS, SETTINGS, built
 
 from i2i_cli.engine.loop import Loop
 from i2i_cli.engine.processes import Processes, join, leave
-from i2i_cli.jobs.launching import free_port
-from i2i_cli.jobs.run_config import run_config
+from i2i_cli.jobs.training.config import run_config
+from i2i_cli.jobs.training.launching import free_port
 from i2i_cli.models.family import Batch
 from i2i_cli.models.peers import ALONE, Peers
 

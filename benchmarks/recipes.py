@@ -12,7 +12,7 @@ from statistics import median
 import torch
 
 from i2i_cli.engine.loop import Loop
-from i2i_cli.jobs.run_config import run_config
+from i2i_cli.jobs.training.config import run_config
 from i2i_cli.models import family
 from i2i_cli.models.family import Batch
 

@@ -16,9 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from i2i_cli.data.augment import to_model_range
-from i2i_cli.data.dataset import open_dataset
-from i2i_cli.jobs.classifier_fitting import score
-from i2i_cli.jobs.translation import DOMAINS, load
+from i2i_cli.data.dataset import decoded
+from i2i_cli.data.domains import scan
+from i2i_cli.inference.loaded import DOMAINS, load
+from i2i_cli.jobs.classification.fitting import score
 from i2i_cli.models.augmentation import blurred
 
 
@@ -58,7 +59,7 @@ SHIFTS: dict[str, Callable[[Tensor], Tensor]] = {
 def main() -> None:
     translator = load(sys.argv[1], device="cpu")
     classifier = translator.classifier(sys.argv[3] if len(sys.argv) > 3 else DOMAINS)
-    dataset = open_dataset(Path(sys.argv[2]), translator.image_size)
+    dataset = decoded(scan(Path(sys.argv[2])), translator.image_size)
     labels = np.array([classifier.classes.index(dataset.domains[label]) for label in dataset.labels[dataset.test]])
     print("| held-out images | accuracy | balanced | AUC |\n|---|---|---|---|")
     for name, shift in SHIFTS.items():

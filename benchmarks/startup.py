@@ -52,7 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder, "a.png")
         Image.new("RGB", (64, 64), "teal").save(image)
-        from i2i_cli.jobs.publishing import domains_of
+        from i2i_cli.checkpoints.names import domains_of
 
         domain = domains_of(sys.argv[1] if weights else None)[0]
         command = [*i2i, "translate", str(image), "--to", domain, "--force", *weights]

@@ -42,7 +42,7 @@ from i2i_cli.data.loading import Loader
 from i2i_cli.data.sampling import BalancedSampler
 from i2i_cli.engine.device import pick_device, pick_precision
 from i2i_cli.engine.loop import Loop
-from i2i_cli.jobs.run_config import RunConfig, run_config
+from i2i_cli.jobs.training.config import RunConfig, run_config
 from i2i_cli.models import family
 from i2i_cli.models.family import Batch, Context, Objective, Turn
 from i2i_cli.models.peers import ALONE, Draws

@@ -20,9 +20,10 @@ import torch
 from torch import Tensor
 
 from i2i_cli.data.augment import to_model_range
-from i2i_cli.data.dataset import Dataset, open_dataset
+from i2i_cli.data.dataset import Dataset, decoded
+from i2i_cli.data.domains import scan
+from i2i_cli.inference.loaded import load
 from i2i_cli.jobs.evaluation.translations import agreement
-from i2i_cli.jobs.translation import load
 from i2i_cli.models.family import TranslationModel
 from i2i_cli.models.probes import Judge, as_judged, fit_judge
 
@@ -125,7 +126,7 @@ def print_table(rows: list[tuple[str, tuple[float, ...]]]) -> None:
 
 def main() -> None:
     translators = [load(weights, device="cpu") for weights in sys.argv[2:]]
-    dataset = open_dataset(Path(sys.argv[1]), translators[0].image_size)
+    dataset = decoded(scan(Path(sys.argv[1])), translators[0].image_size)
     judge, rows = fresh_judge(dataset), []
     for weights, translator in zip(sys.argv[2:], translators, strict=True):
         assert dataset.domains == translator.domains, f"{weights} knows {translator.domains}, not {dataset.domains}"

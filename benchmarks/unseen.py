@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from i2i_cli.data.augment import to_model_range
-from i2i_cli.data.dataset import Dataset, open_dataset
+from i2i_cli.data.dataset import Dataset, decoded
+from i2i_cli.data.domains import scan
+from i2i_cli.inference.loaded import load
 from i2i_cli.jobs.evaluation.translations import agreement
-from i2i_cli.jobs.translation import load
 from i2i_cli.models.family import TranslationModel
 from i2i_cli.models.probes import as_judged, fit_judge
 
@@ -42,7 +43,7 @@ def translated_like(model: TranslationModel, inputs: Tensor, examples: Tensor) -
 
 def main() -> None:
     translator = load(sys.argv[1], device="cpu")
-    model, dataset = translator.model, open_dataset(Path(sys.argv[2]), translator.image_size)
+    model, dataset = translator.model, decoded(scan(Path(sys.argv[2])), translator.image_size)
     labels = range(len(dataset.domains))
     seen = torch.cat([as_judged(images_of(dataset, dataset.train, label, 1000)) for label in labels])
     truth = torch.cat([torch.full((len(dataset.rows(dataset.train, label, 1000)),), label) for label in labels])

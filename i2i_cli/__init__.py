@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from i2i_cli.jobs.evaluation import evaluate
-    from i2i_cli.jobs.gallery import open_gallery
-    from i2i_cli.jobs.indexing import index_folder
-    from i2i_cli.jobs.retrieval import NeighbourSearch
-    from i2i_cli.jobs.run_config import run_config
-    from i2i_cli.jobs.training import resume, train
-    from i2i_cli.jobs.translation import Translator, load
+    from i2i_cli.inference.loaded import Translator, load
+    from i2i_cli.jobs.evaluation.evaluate import evaluate
+    from i2i_cli.jobs.retrieval.gallery import open_gallery
+    from i2i_cli.jobs.retrieval.indexing import index_folder
+    from i2i_cli.jobs.retrieval.neighbours import NeighbourSearch
+    from i2i_cli.jobs.training.config import run_config
+    from i2i_cli.jobs.training.start import resume, train
 
 _HOMES = {
-    "NeighbourSearch": "i2i_cli.jobs.retrieval",
-    "Translator": "i2i_cli.jobs.translation",
-    "evaluate": "i2i_cli.jobs.evaluation",
-    "index_folder": "i2i_cli.jobs.indexing",
-    "load": "i2i_cli.jobs.translation",
-    "open_gallery": "i2i_cli.jobs.gallery",
-    "resume": "i2i_cli.jobs.training",
-    "run_config": "i2i_cli.jobs.run_config",
-    "train": "i2i_cli.jobs.training",
+    "NeighbourSearch": "i2i_cli.jobs.retrieval.neighbours",
+    "Translator": "i2i_cli.inference.loaded",
+    "evaluate": "i2i_cli.jobs.evaluation.evaluate",
+    "index_folder": "i2i_cli.jobs.retrieval.indexing",
+    "load": "i2i_cli.inference.loaded",
+    "open_gallery": "i2i_cli.jobs.retrieval.gallery",
+    "resume": "i2i_cli.jobs.training.start",
+    "run_config": "i2i_cli.jobs.training.config",
+    "train": "i2i_cli.jobs.training.start",
 }
 
 __all__ = [

@@ -81,6 +81,16 @@ def sweep(folder: Path) -> None:
             path.unlink()
 
 
+def check_new(path: Path, overwrite: bool) -> None:
+    """Nothing is overwritten unasked.
+
+    Raises:
+        DataError: something is there.
+    """
+    if path.exists() and not overwrite:
+        raise DataError(f"{path} exists already", "add --force, or give another name")
+
+
 def check_written_as(path: Path, suffixes: Collection[str], what: str) -> None:
     """Refuse names that say nothing of the file's kind, or another one.
 

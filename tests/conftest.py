@@ -97,8 +97,8 @@ def domains(tmp_path: Path) -> Path:
 
 def finished_run(root: Path, settings: dict[str, Any]) -> Path:
     """The run folder of a training on `root`, beside it."""
-    from i2i_cli.jobs.run_config import run_config
-    from i2i_cli.jobs.training import train
+    from i2i_cli.jobs.training.config import run_config
+    from i2i_cli.jobs.training.start import train
 
     folder = root.parent / "runs" / root.name
     with pytest.MonkeyPatch.context() as patch:

@@ -12,14 +12,14 @@ import typer
 from typer.testing import CliRunner
 
 import i2i_cli
+from i2i_cli.checkpoints.header import read_header
+from i2i_cli.checkpoints.tensors import load_tensors, save_tensors
 from i2i_cli.cli import app
 from i2i_cli.config import parse_assignment, updated
-from i2i_cli.engine.checkpoint import load_tensors, save_tensors
-from i2i_cli.engine.header import read_header
 from i2i_cli.errors import ConfigError
-from i2i_cli.jobs.launching import LaunchResult
-from i2i_cli.jobs.run_config import RunConfig, run_config
-from i2i_cli.jobs.sitting import TrainingResult
+from i2i_cli.jobs.training.config import RunConfig, run_config
+from i2i_cli.jobs.training.launching import LaunchResult
+from i2i_cli.jobs.training.run import TrainingResult
 from i2i_cli.models import FAMILIES
 from i2i_cli.models.dual import config as dual_config
 from i2i_cli.models.srae import config
@@ -62,9 +62,13 @@ def parsed(words: list[str]) -> None:
     """What `i2i train` makes of its words, short of training: every option, recipe and setting is one that there is."""
     told: dict[str, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("i2i_cli.jobs.training.train", lambda config, folder, **_: told.update(config=config) or DONE)
-        patch.setattr("i2i_cli.jobs.training.resume", lambda folder, changes, **_: told.update(changes=changes) or DONE)
-        patch.setattr("i2i_cli.jobs.launching.launch", lambda count, *_: LaunchResult(exit_code=0))
+        patch.setattr(
+            "i2i_cli.jobs.training.start.train", lambda config, folder, **_: told.update(config=config) or DONE
+        )
+        patch.setattr(
+            "i2i_cli.jobs.training.start.resume", lambda folder, changes, **_: told.update(changes=changes) or DONE
+        )
+        patch.setattr("i2i_cli.jobs.training.launching.launch", lambda count, *_: LaunchResult(exit_code=0))
         result = CliRunner().invoke(app, ["train", *words])
     assert result.exit_code == 0, result.stderr
     if "changes" in told:

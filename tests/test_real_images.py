@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 import i2i_cli as i2i
-from i2i_cli.data.dataset import open_dataset
+from i2i_cli.data.dataset import decoded
 from i2i_cli.data.domains import scan
-from i2i_cli.jobs.run_config import run_config
-from i2i_cli.jobs.training import train
+from i2i_cli.jobs.training.config import run_config
+from i2i_cli.jobs.training.start import train
 
 REAL_IMAGES = Path(__file__).parents[2] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not REAL_IMAGES.is_dir(), reason="no real images beside the checkout")
@@ -27,7 +27,7 @@ def test_sets_are_found_split_and_labelled() -> None:
 
 
 def test_pairs_are_found_by_name() -> None:
-    emoji = open_dataset(REAL_IMAGES / "emoji" / "64", 32)
+    emoji = decoded(scan(REAL_IMAGES / "emoji" / "64"), 32)
     assert len(emoji.domains) == 4 and not emoji.images.bad
     for other in range(1, 4):
         first, second = emoji.pairs(emoji.test, 0, other)

@@ -10,8 +10,22 @@ import i2i_cli
 PACKAGE = Path(i2i_cli.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ALLOWED = {
-    "cli": {"cli", "jobs", "errors", "config", "bundled", "i2i_cli"},
-    "jobs": {"jobs", "engine", "data", "models", "errors", "config", "files", "bundled", "i2i_cli"},
+    "cli": {"cli", "jobs", "inference", "checkpoints", "errors", "config", "files", "bundled", "i2i_cli"},
+    "jobs": {
+        "jobs",
+        "inference",
+        "checkpoints",
+        "engine",
+        "data",
+        "models",
+        "errors",
+        "config",
+        "files",
+        "bundled",
+        "i2i_cli",
+    },
+    "inference": {"inference", "checkpoints", "engine", "data", "models", "errors", "config", "files"},
+    "checkpoints": {"checkpoints", "models", "errors", "config", "files", "bundled"},
     "engine": {"engine", "models", "errors", "config", "files"},
     "data": {"data", "models", "errors", "config", "files"},
     "models": {"models", "errors", "config", "bundled"},
@@ -25,6 +39,7 @@ TOLD_BY_THE_BASE = {"forward", "note", "decoding", "encoding", "training", "scor
 
 MAX_FILE_LINES = 320
 MAX_FUNCTION_LINES = 40
+MAX_FLAT_JOBS = 12
 
 
 def floor_of(path: Path) -> str:
@@ -110,3 +125,46 @@ def test_nobody_else_s_random_numbers_are_touched() -> None:
                 assert ast.unparse(node.value) not in ("torch", "torch.random", "torch.cuda", "np.random", "random"), (
                     path
                 )
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def named(tree: ast.AST, known: set[str]) -> set[str]:
+    """The modules of ours that are imported anywhere in `tree`, inside functions and for type checkers too."""
+    found = {name for name, node in imports(tree) if isinstance(node, ast.Import)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            full = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= full & known or {node.module or ""}
+    return found & known
+
+
+def room_of(module: str) -> str:
+    """The floor of a module, or its folder of `jobs/`."""
+    parts = module.split(".")
+    return ".".join(parts[: 3 if parts[1] == "jobs" else 2])
+
+
+def circle_among(needed: dict[str, set[str]]) -> set[str]:
+    """What needs itself by way of others, and what stands between two such circles."""
+    while ends := {name for name, others in needed.items() if not others or name not in set().union(*needed.values())}:
+        needed = {name: others - ends for name, others in needed.items() if name not in ends}
+    return set(needed)
+
+
+def test_nothing_imports_itself_by_way_of_others() -> None:
+    """No module, and no room. The package's own `__init__` is left out: it names what is public."""
+    trees = {module_of(path): parsed(path) for path in MODULES if path != PACKAGE / "__init__.py"}
+    modules = {name: named(tree, trees.keys() - {name}) for name, tree in trees.items()}
+    assert not circle_among(modules), f"a circle is among {sorted(circle_among(modules))}"
+    rooms: dict[str, set[str]] = {}
+    for name, others in modules.items():
+        rooms.setdefault(room_of(name), set()).update({room_of(other) for other in others} - {room_of(name)})
+    assert not circle_among(rooms), f"a circle is among {sorted(circle_among(rooms))}"
+
+
+def test_jobs_are_grouped() -> None:
+    flat = [path.name for path in (PACKAGE / "jobs").glob("*.py") if path.name != "__init__.py"]
+    assert len(flat) <= MAX_FLAT_JOBS, f"jobs/ has {len(flat)} files: group them by command"

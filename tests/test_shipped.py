@@ -13,11 +13,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from i2i_cli.bundled import bundled_folder
+from i2i_cli.checkpoints.names import MANIFEST
 from i2i_cli.cli import app
 from i2i_cli.data.geometry import fit
 from i2i_cli.data.images import read_image
-from i2i_cli.jobs.publishing import MANIFEST
-from i2i_cli.jobs.translation import load
+from i2i_cli.inference.loaded import load
 
 ROOT = Path(__file__).parents[1]
 RUNNER = CliRunner()

@@ -49,7 +49,7 @@ def classify(
     A line each: image, class and its probability, with tabs between.
     """
     # Late: torch.
-    from i2i_cli.jobs.classification import classify_files
+    from i2i_cli.jobs.classification.classify import classify_files
 
     sources = sources_of(images, recursive, file_list, nul, crop)
     translator = open_translator(weights, device)

@@ -21,7 +21,7 @@ def doctor(as_json: JsonOpt = False) -> None:
     Versions, devices, caches and write rights.
     """
     # Late: it tries torch and torchvision.
-    from i2i_cli.jobs.diagnosis import diagnose
+    from i2i_cli.jobs.doctor import diagnose
 
     findings = diagnose()
     if as_json:

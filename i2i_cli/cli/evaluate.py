@@ -10,7 +10,7 @@ from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, SeedOpt, WeightsOp
 from i2i_cli.cli.report import print_result, print_table, say
 
 if TYPE_CHECKING:
-    from i2i_cli.jobs.evaluation import Evaluation, Figure
+    from i2i_cli.jobs.evaluation.evaluate import Evaluation, Measurement
 
 EXAMPLES = """Examples:
 
@@ -78,11 +78,11 @@ def evaluate(
     translator = open_translator(weights, device)
     # Late: torch.
     from i2i_cli.cli.progress import progress
-    from i2i_cli.jobs.evaluation import evaluate as measure
+    from i2i_cli.jobs.evaluation.evaluate import evaluate as measure
     from i2i_cli.jobs.evaluation.report import save_report
 
     with progress("evaluating") as bar:
-        found, material = measure(
+        found, measured_on = measure(
             translator, data, only=tuple(only or ()), same=same, attributes=attributes, test_limit=limit,
             train_limit=train_limit, seed=seed, report=bar,
         )  # fmt: skip
@@ -93,12 +93,13 @@ def evaluate(
     else:
         _print(found)
     if out is not None:
-        save_report(out, found, material)
+        save_report(out, found, measured_on)
         say(f"report: {out}")
 
 
 def _check_report(out: Path, force: bool) -> None:
-    from i2i_cli.jobs.outputs import check_new, check_page
+    from i2i_cli.files import check_new
+    from i2i_cli.jobs.evaluation.report import check_page
 
     check_page(out)
     check_new(out, force)
@@ -116,7 +117,7 @@ def _print(found: "Evaluation") -> None:
         say("only the means of many pairs are shown; every pair: --json or -o report.html")
 
 
-def _row(section: str, figure: "Figure") -> list[str]:
+def _row(section: str, figure: "Measurement") -> list[str]:
     interval = "" if figure.low is None or figure.high is None else f"{figure.low:.3f} to {figure.high:.3f}"
     reference = "" if figure.reference is None else f"{figure.reference:.3f}"
     value = f"{figure.value:.3f}"

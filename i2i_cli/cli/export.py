@@ -43,8 +43,8 @@ def export(
     if to != "onnx":
         raise ConfigError(f"--to {to!r} is no format", "use onnx")
     # Late: torch.
-    from i2i_cli.jobs.exporting import export_onnx, sample_images
-    from i2i_cli.jobs.publishing import export_folder
+    from i2i_cli.checkpoints.names import export_folder
+    from i2i_cli.jobs.export import export_onnx, sample_images
 
     translator = open_translator(weights, "cpu")
     folder = out or export_folder(translator.path)

@@ -10,7 +10,7 @@ from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, WeightsOpt, open_t
 from i2i_cli.cli.report import print_error, print_result, print_table, say, summarise
 
 if TYPE_CHECKING:
-    from i2i_cli.jobs.classifier_fitting import FittedClassifier
+    from i2i_cli.jobs.classification.fitting import FittedClassifier
 
 EXAMPLES = """Examples:
 
@@ -58,11 +58,11 @@ def fit_classifier(
     chosen on folds. It is stored in the weights under its name.
     """
     # Late: torch.
+    from i2i_cli.checkpoints.names import data_name
     from i2i_cli.cli.progress import progress
-    from i2i_cli.jobs.classifier_fitting import check_pattern, fit_on_gallery
-    from i2i_cli.jobs.classifier_storing import add_classifier, check_target
-    from i2i_cli.jobs.indexing import gallery_of
-    from i2i_cli.jobs.publishing import data_name
+    from i2i_cli.jobs.classification.fitting import check_pattern, fit_on_gallery
+    from i2i_cli.jobs.classification.storing import add_classifier, check_target
+    from i2i_cli.jobs.retrieval.indexing import gallery_of
 
     translator = open_translator(weights, device)
     name = labels or data_name(str(data.with_suffix("")))

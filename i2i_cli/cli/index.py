@@ -55,7 +55,7 @@ def index(
     encoded, those that are gone leave it. The first folder below FOLDER is an image's label.
     """
     # Late: numpy, torch.
-    from i2i_cli.jobs.gallery import check_suffix
+    from i2i_cli.jobs.retrieval.gallery import check_suffix
 
     check_suffix(out)
     if merge:
@@ -64,14 +64,14 @@ def index(
     if len(paths) > 1:
         raise ConfigError(f"{len(paths)} folders make no one gallery", "index each, then join them with --merge")
     from i2i_cli.cli.progress import progress, stop_on_signal
-    from i2i_cli.jobs.indexing import index_folder
-    from i2i_cli.jobs.shards import parse_shard
+    from i2i_cli.inference.inputs import parse_shard
+    from i2i_cli.jobs.retrieval.indexing import index_folder
 
     check_engine(engine)
     part, translator = parse_shard(shard), open_translator(weights, device)
     options: dict[str, Any] = {"own": own, "shard": part, "overwrite": force}
     if engine == "ray":
-        from i2i_cli.jobs.on_ray import encode_on_ray
+        from i2i_cli.jobs.bulk.on_ray import encode_on_ray
 
         options["encode"] = encode_on_ray
     with stop_on_signal() as signal, progress("encoding") as report:
@@ -95,9 +95,8 @@ def index(
 
 
 def _merge(paths: list[Path], out: Path, force: bool, as_json: bool) -> None:
-    from i2i_cli.jobs.gallery import open_gallery, save_gallery
-    from i2i_cli.jobs.merging import merge
-    from i2i_cli.jobs.outputs import check_new
+    from i2i_cli.files import check_new
+    from i2i_cli.jobs.retrieval.gallery import merge, open_gallery, save_gallery
 
     check_new(out, force)
     joined = merge([open_gallery(path) for path in paths])

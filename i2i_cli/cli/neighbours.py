@@ -27,10 +27,10 @@ from i2i_cli.cli.report import as_line, print_error, print_result, read_stdin, s
 from i2i_cli.errors import ConfigError
 
 if TYPE_CHECKING:
-    from i2i_cli.jobs.gallery import Gallery
-    from i2i_cli.jobs.retrieval import Answer
-    from i2i_cli.jobs.sources import Source
-    from i2i_cli.jobs.translation import Translator
+    from i2i_cli.inference.inputs import Source
+    from i2i_cli.inference.loaded import Translator
+    from i2i_cli.jobs.retrieval.gallery import Gallery
+    from i2i_cli.jobs.retrieval.neighbours import Answer
 
 EXAMPLES = """Examples:
 
@@ -91,10 +91,10 @@ def neighbours(
     cosine of what is compared: 1 is equal.
     """
     # Late: torch, which neither help nor completion needs.
-    from i2i_cli.jobs.codes import BY
-    from i2i_cli.jobs.figures import save_neighbours_sheet
-    from i2i_cli.jobs.outputs import check_new, check_picture
-    from i2i_cli.jobs.retrieval import NeighbourSearch
+    from i2i_cli.files import check_new
+    from i2i_cli.inference.codes import BY
+    from i2i_cli.jobs.plots.sheets import check_picture, save_neighbours_sheet
+    from i2i_cli.jobs.retrieval.neighbours import NeighbourSearch
 
     if sheet is not None:
         check_new(sheet, force)
@@ -132,8 +132,8 @@ def neighbours(
 def _open_gallery(chosen: Path | None, translator: "Translator", sources: "Sequence[Source]") -> "tuple[Gallery, int]":
     """The gallery to search, made first where a folder was asked for, and how many of its images failed."""
     from i2i_cli.cli.progress import progress
-    from i2i_cli.jobs.indexing import gallery_of
-    from i2i_cli.jobs.retrieval import default_gallery
+    from i2i_cli.jobs.retrieval.indexing import gallery_of
+    from i2i_cli.jobs.retrieval.neighbours import default_gallery
 
     path = chosen or default_gallery(translator, sources)
     with progress("encoding") as report:

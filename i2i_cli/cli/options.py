@@ -9,21 +9,21 @@ from i2i_cli.cli.report import check_stdin, read_stdin, say, shown_path
 from i2i_cli.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from i2i_cli.jobs.base_translator import BaseTranslator
-    from i2i_cli.jobs.sources import Source
-    from i2i_cli.jobs.translation import Translator
+    from i2i_cli.inference.inputs import Source
+    from i2i_cli.inference.loaded import Translator
+    from i2i_cli.inference.translator import BaseTranslator
 
 
 def complete_domain(ctx: typer.Context, incomplete: str) -> list[str]:
     """Domain names from the header of the weights in use, read without torch."""
-    from i2i_cli.jobs.publishing import domains_of
+    from i2i_cli.checkpoints.names import domains_of
 
     return [name for name in domains_of(ctx.params.get("weights")) if name.startswith(incomplete)]
 
 
 def complete_weights(incomplete: str) -> list[str]:
     """Names of runs and of shipped models."""
-    from i2i_cli.jobs.publishing import list_weights
+    from i2i_cli.checkpoints.names import list_weights
 
     return [entry.name for entry in list_weights() if entry.name.startswith(incomplete)]
 
@@ -99,8 +99,7 @@ def sources_of(
         ConfigError: none at all, stdin asked for twice, or a crop that is none.
         DataError: the list cannot be read.
     """
-    from i2i_cli.jobs import remote, sources
-    from i2i_cli.jobs.sources import STREAM, listed_paths, parse_crop
+    from i2i_cli.inference.inputs import STREAM, find_sources, listed_paths, parse_crop, url_of
 
     paths = list(images or [])
     if file_list is not None:
@@ -115,10 +114,12 @@ def sources_of(
         raise ConfigError("no images given", "name some, or give - or --from-file -")
     if STREAM in paths:
         check_stdin()
-    far = None if anywhere else next((url for path in paths if (url := remote.url_of(path))), None)
+    far = None if anywhere else next((url for path in paths if (url := url_of(path))), None)
     if far is not None:
         raise ConfigError(f"{far} is an address", "add --engine ray to `i2i translate`, or copy it here first")
-    find = remote.find_sources if anywhere else sources.find_sources
+    find = find_sources
+    if anywhere:
+        from i2i_cli.jobs.bulk.remote import find_sources as find
     return find(paths, recursive, None if crop is None else parse_crop(crop), say)
 
 
@@ -143,8 +144,8 @@ def open_for_translation(weights: str | None, device: str, runtime: str) -> "Bas
     if runtime == "torch":
         return open_translator(weights, device)
     # Late: onnxruntime, and nothing of torch.
-    from i2i_cli.jobs.exported import load_exported
-    from i2i_cli.jobs.model_card import describe
+    from i2i_cli.checkpoints.header import describe
+    from i2i_cli.inference.exported import load_exported
 
     translator = load_exported(weights, device)
     say(f"weights: {shown_path(translator.path)}, ONNX ({describe(translator.header)})")
@@ -154,8 +155,8 @@ def open_for_translation(weights: str | None, device: str, runtime: str) -> "Bas
 def open_translator(weights: str | None, device: str) -> "Translator":
     """The model meant by `-w`, named in one line on stderr."""
     # Late: torch.
-    from i2i_cli.jobs.model_card import describe
-    from i2i_cli.jobs.translation import load
+    from i2i_cli.checkpoints.header import describe
+    from i2i_cli.inference.loaded import load
 
     translator = load(weights, device)
     say(f"weights: {shown_path(translator.path)} ({describe(translator.header)})")

@@ -10,7 +10,7 @@ from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, SeedOpt, WeightsOp
 from i2i_cli.cli.report import print_error, print_result, say
 
 if TYPE_CHECKING:
-    from i2i_cli.jobs.sources import Failure
+    from i2i_cli.inference.inputs import Failure
 
 EXAMPLES = """Examples:
 
@@ -46,12 +46,11 @@ def plot(
     """
     # Late: numpy, torch.
     from i2i_cli.cli.progress import progress
-    from i2i_cli.jobs.gallery import open_gallery
-    from i2i_cli.jobs.indexing import gallery_of
-    from i2i_cli.jobs.outputs import check_new
-    from i2i_cli.jobs.plotting.curves import is_run, save_curves
-    from i2i_cli.jobs.plotting.embedding import check_method, embed
-    from i2i_cli.jobs.plotting.scatter import check_suffix, save_embedding
+    from i2i_cli.files import check_new
+    from i2i_cli.jobs.plots.scatter import check_method, check_suffix, embed, save_embedding
+    from i2i_cli.jobs.retrieval.gallery import open_gallery
+    from i2i_cli.jobs.retrieval.indexing import gallery_of
+    from i2i_cli.jobs.training.curves import is_run, save_curves
 
     check_new(out, force)
     if is_run(data):

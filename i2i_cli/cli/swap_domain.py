@@ -46,7 +46,7 @@ def swap_domain(
     A as B's domain shows it, and B as A's does.
     """
     # Late: torch.
-    from i2i_cli.jobs.swapping import plan_swap, swap_files
+    from i2i_cli.jobs.translation.swapping import plan_swap, swap_files
 
     if own is not None and len(own) != 2:
         raise ConfigError(f"--from is given {len(own)} times, not twice", "give A's domain, then B's")

@@ -13,7 +13,7 @@ from i2i_cli.cli.report import print_error, print_result, say
 from i2i_cli.errors import ConfigError, I2IError
 
 if TYPE_CHECKING:
-    from i2i_cli.jobs.training import TrainingResult
+    from i2i_cli.jobs.training.start import TrainingResult
 
 EXAMPLES = """Examples:
 
@@ -58,7 +58,7 @@ def _batch(text: str | None) -> dict[str, Any]:
 
 def _launch(devices: int) -> None:
     """The same command in several processes, unless this is one of them."""
-    from i2i_cli.jobs.launching import is_shared, launch
+    from i2i_cli.jobs.training.launching import is_shared, launch
 
     if is_shared():
         return
@@ -194,24 +194,24 @@ def train(
     if devices > 1:
         _launch(devices)
     # Late: torch.
+    from i2i_cli.checkpoints.names import find_weights, new_run
     from i2i_cli.config import merged, parse_assignment
-    from i2i_cli.jobs import training
-    from i2i_cli.jobs.launching import leads
-    from i2i_cli.jobs.publishing import find_weights, new_run
-    from i2i_cli.jobs.run_config import run_config
+    from i2i_cli.jobs.training import start
+    from i2i_cli.jobs.training.config import run_config
+    from i2i_cli.jobs.training.launching import leads
 
     for text in (assignments or []) if resume is not None else []:
         flags = merged(flags, parse_assignment(text))
 
     def trained(watch: Any) -> "TrainingResult":
         if resume is not None:
-            return training.resume(resume, flags, **watch)
+            return start.resume(resume, flags, **watch)
         resolved = run_config(flags, config, assignments or [])
         folder = new_run(name, resolved.data.root)
         weights = find_weights(str(init)) if init else None
         if leads():
             say(f"run: {folder}")
-        return training.train(resolved, folder, init=weights, **watch)
+        return start.train(resolved, folder, init=weights, **watch)
 
     _watched(trained, as_json)
 
@@ -221,8 +221,8 @@ def _watched(trained: Callable[[dict[str, Any]], "TrainingResult"], as_json: boo
     # Late: rich's bars.
     from i2i_cli.cli.progress import stop_on_signal
     from i2i_cli.cli.training_view import TrainingView
-    from i2i_cli.jobs.launching import end_at_once, is_orphaned, is_shared, leads
-    from i2i_cli.jobs.observer import Observer
+    from i2i_cli.jobs.training.launching import end_at_once, is_orphaned, is_shared, leads
+    from i2i_cli.jobs.training.observer import Observer
 
     with stop_on_signal() as stop, TrainingView() as view:
         observer = view if leads() else Observer()

@@ -10,10 +10,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from i2i_cli.cli.report import say, stderr_console
-from i2i_cli.jobs.observer import Observer
+from i2i_cli.jobs.training.observer import Observer
 
 if TYPE_CHECKING:
-    from i2i_cli.jobs.held_out import HeldOutFigures
+    from i2i_cli.jobs.training.held_out import HeldOutFigures
 
 PLAIN_EVERY = 30.0
 """Seconds between two plain lines."""

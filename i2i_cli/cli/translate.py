@@ -32,8 +32,7 @@ from i2i_cli.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from i2i_cli.jobs.file_translation import FileTranslation, Outcome
-    from i2i_cli.jobs.outputs import Task
+    from i2i_cli.jobs.translation.files import FileTranslation, Outcome, Task
 
 EXAMPLES = """Examples:
 
@@ -105,10 +104,8 @@ def translate(
     _check(to, like, samples, size)
     _check_runner(engine, runtime, device)
     # Late: torch, which neither help nor completion needs.
-    from i2i_cli.jobs.file_translation import FileTranslation
-    from i2i_cli.jobs.outputs import plan_outputs
-    from i2i_cli.jobs.shards import parse_shard
-    from i2i_cli.jobs.sources import STREAM
+    from i2i_cli.inference.inputs import STREAM, parse_shard
+    from i2i_cli.jobs.translation.files import FileTranslation, plan_outputs
 
     part, sources = parse_shard(shard), sources_of(images, recursive, file_list, nul, crop, engine == "ray")
     translator = open_for_translation(weights, device, runtime)
@@ -142,7 +139,7 @@ def _run(job: "FileTranslation", tasks: "Sequence[Task]", engine: str) -> "Gener
     if engine == "local":
         return job.run(tasks)
     # Late: Ray.
-    from i2i_cli.jobs.on_ray import translate_on_ray
+    from i2i_cli.jobs.bulk.on_ray import translate_on_ray
 
     return translate_on_ray(job, tasks)
 
@@ -170,7 +167,7 @@ def _check(to: list[str] | None, like: Path | None, samples: int, size: str) -> 
 
 def _report(outcome: "Outcome", as_json: bool) -> bool:
     """Tell what became of one image; True if it succeeded."""
-    from i2i_cli.jobs.remote import url_of
+    from i2i_cli.inference.inputs import url_of
 
     if outcome.note:
         say(f"{outcome.source}: {outcome.note}")

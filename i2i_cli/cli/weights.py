@@ -31,7 +31,7 @@ NameArg = Annotated[
 @weights_app.command("list")
 def list_(as_json: JsonOpt = False) -> None:
     """The runs under ./runs, newest first, and the shipped models."""
-    from i2i_cli.jobs.publishing import list_weights
+    from i2i_cli.checkpoints.names import list_weights
 
     entries = list_weights()
     if not entries and not as_json:
@@ -59,7 +59,7 @@ def list_(as_json: JsonOpt = False) -> None:
 @weights_app.command()
 def show(name: NameArg = None, as_json: JsonOpt = False) -> None:
     """The model card of weights; without NAME, of those that the commands would use."""
-    from i2i_cli.jobs.model_card import open_card
+    from i2i_cli.checkpoints.card import open_card
 
     path, header, card = open_card(name)
     print_result({"path": str(path)} | asdict(header), card, as_json)
@@ -68,7 +68,8 @@ def show(name: NameArg = None, as_json: JsonOpt = False) -> None:
 @weights_app.command()
 def check(name: NameArg = None) -> None:
     """Load weights whole, compare hashes; without NAME, of all here."""
-    from i2i_cli.jobs.publishing import check_all, check_weights, find_weights, known_sha256
+    from i2i_cli.checkpoints.names import find_weights, known_sha256
+    from i2i_cli.jobs.weights import check_all, check_weights
 
     if name is not None:
         path = find_weights(name)
@@ -94,8 +95,8 @@ def pack(
     force: ForceOpt = False,
 ) -> None:
     """Write weights at half their size (float16), to pass them on."""
-    from i2i_cli.jobs.packing import pack as pack_weights
-    from i2i_cli.jobs.publishing import find_weights
+    from i2i_cli.checkpoints.names import find_weights
+    from i2i_cli.checkpoints.packing import pack as pack_weights
 
     pack_weights(find_weights(name), out, force)
     print_result({}, str(out), False)

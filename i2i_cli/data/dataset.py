@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from i2i_cli.data.cache import PackedImages, Progress, packed
-from i2i_cli.data.domains import DomainFolder, Item, scan
+from i2i_cli.data.domains import DomainFolder, Item
 from i2i_cli.errors import DataError
 
 
@@ -59,11 +59,6 @@ class Dataset:
         by_key = {self.items[row].key: row for row in split.tolist() if self.labels[row] == second}
         rows = [row for row in split.tolist() if self.labels[row] == first and self.items[row].key in by_key]
         return torch.tensor(rows, dtype=torch.int64), torch.tensor([by_key[self.items[row].key] for row in rows])
-
-
-def open_dataset(root: Path, image_size: int, report: Progress | None = None) -> Dataset:
-    """Find, decode and split the images below `root`. Raises as `scan` and `decoded` do."""
-    return decoded(scan(root), image_size, report)
 
 
 def decoded(found: DomainFolder, image_size: int, report: Progress | None = None) -> Dataset:

@@ -1,1 +1,1 @@
-"""The machine room: the training loop, devices, checkpoints and the journal. It knows no family."""
+"""The machine room: the training loop, devices, processes and the journal. It knows no family."""

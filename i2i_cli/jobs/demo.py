@@ -4,20 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from i2i_cli.checkpoints.header import read_header
 from i2i_cli.data.folders import find_images
 from i2i_cli.data.glyphs import draw_styles
 from i2i_cli.data.images import write_image
-from i2i_cli.engine.header import read_header
-from i2i_cli.jobs.figures import samples_sheet
-from i2i_cli.jobs.file_translation import FileTranslation
-from i2i_cli.jobs.observer import Observer
-from i2i_cli.jobs.outputs import plan_outputs
-from i2i_cli.jobs.run_config import run_config
-from i2i_cli.jobs.run_folder import RunFolder
-from i2i_cli.jobs.sources import Source
-from i2i_cli.jobs.swapping import plan_swap, swap_files
-from i2i_cli.jobs.training import TrainingResult, resume, train
-from i2i_cli.jobs.translation import load
+from i2i_cli.inference.inputs import Source
+from i2i_cli.inference.loaded import load
+from i2i_cli.jobs.plots.sheets import samples_sheet
+from i2i_cli.jobs.training.config import run_config
+from i2i_cli.jobs.training.folder import RunFolder
+from i2i_cli.jobs.training.observer import Observer
+from i2i_cli.jobs.training.start import TrainingResult, resume, train
+from i2i_cli.jobs.translation.files import FileTranslation, plan_outputs
+from i2i_cli.jobs.translation.swapping import plan_swap, swap_files
 
 IMAGE_SIZE = 32
 STEPS = 1700

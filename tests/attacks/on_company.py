@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from i2i_cli.engine.checkpoint import load_tensors
-from i2i_cli.engine.header import read_header
-from i2i_cli.jobs.gallery import open_gallery
+from i2i_cli.checkpoints.header import read_header
+from i2i_cli.checkpoints.tensors import load_tensors
+from i2i_cli.jobs.retrieval.gallery import open_gallery
 from tests.attacks.on_death import TRAINING
 from tests.attacks.processes import Ended, Started
 from tests.attacks.report import Findings

@@ -5,10 +5,10 @@ import shutil
 import signal
 from pathlib import Path
 
-from i2i_cli.engine.checkpoint import load_tensors
+from i2i_cli.checkpoints.tensors import load_tensors
 from i2i_cli.errors import I2IError
-from i2i_cli.jobs import indexing
-from i2i_cli.jobs.gallery import Gallery, open_gallery
+from i2i_cli.jobs.retrieval import indexing
+from i2i_cli.jobs.retrieval.gallery import Gallery, open_gallery
 from tests.attacks.processes import POLITE, Ended, Started, i2i
 from tests.attacks.report import Findings
 from tests.conftest import draw_domains

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from i2i_cli.engine.checkpoint import load_tensors
+from i2i_cli.checkpoints.tensors import load_tensors
 from i2i_cli.errors import I2IError
 from tests.attacks.on_death import TRAINING
 from tests.attacks.processes import Ended, i2i

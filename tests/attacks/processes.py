@@ -41,7 +41,10 @@ def warm_up() -> None:
     import torch
 
     import i2i_cli.cli  # noqa: F401
-    from i2i_cli.jobs import file_translation, indexing, search, training, translation  # noqa: F401
+    from i2i_cli.inference import loaded  # noqa: F401
+    from i2i_cli.jobs.retrieval import indexing, search  # noqa: F401
+    from i2i_cli.jobs.training import start  # noqa: F401
+    from i2i_cli.jobs.translation import files  # noqa: F401
 
     torch.set_num_threads(1)
 

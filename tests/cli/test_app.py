@@ -81,7 +81,7 @@ def test_importing_the_package_imports_no_torch() -> None:
 
 def test_completion_reads_domains_without_torch(run: Path) -> None:
     code = (
-        "import sys; from i2i_cli.jobs.publishing import domains_of;"
+        "import sys; from i2i_cli.checkpoints.names import domains_of;"
         f"print(domains_of({str(run)!r}), 'torch' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -136,7 +136,7 @@ def test_a_bug_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, caps
 @pytest.mark.parametrize("kind", ["ValueError", "DataError"])
 def test_a_signal_that_a_library_made_another_error_of_is_still_one(number: int, code: int, kind: str) -> None:
     program = (
-        "import os, sys; import i2i_cli.jobs.diagnosis as diagnosis; from i2i_cli.errors import DataError\n"
+        "import os, sys; import i2i_cli.jobs.doctor as diagnosis; from i2i_cli.errors import DataError\n"
         "from i2i_cli.cli import main\n"
         "def library():\n"
         f"    try: os.kill(os.getpid(), {number}); [0 for _ in range(10**6)]\n"
@@ -149,7 +149,7 @@ def test_a_signal_that_a_library_made_another_error_of_is_still_one(number: int,
 
 @pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), MemoryError()])
 def test_running_out_of_memory_is_an_error_with_a_way_out(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    import i2i_cli.jobs.diagnosis as diagnosis
+    import i2i_cli.jobs.doctor as diagnosis
 
     def starve() -> None:
         raise error

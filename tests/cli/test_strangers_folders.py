@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from i2i_cli.jobs.figures import _lost
+from i2i_cli.jobs.plots.sheets import _lost
 from tests.cli.conftest import i2i
 from tests.conftest import draw_domains
 

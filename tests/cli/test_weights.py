@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from i2i_cli.bundled import bundled_folder
+from i2i_cli.checkpoints import names
 from i2i_cli.cli import app
-from i2i_cli.jobs import publishing
 
 RUNNER = CliRunner()
 
@@ -15,7 +15,7 @@ RUNNER = CliRunner()
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(run, tmp_path / "runs" / "shapes")
-    monkeypatch.setattr(publishing, "bundled_folder", lambda: tmp_path / "none")
+    monkeypatch.setattr(names, "bundled_folder", lambda: tmp_path / "none")
     monkeypatch.chdir(tmp_path)
 
 
@@ -50,7 +50,7 @@ def test_check_names_each_bad_one() -> None:
 def test_check_knows_the_hash_of_every_shipped_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = tmp_path / "shipped"
     shutil.copytree(bundled_folder(), shipped)
-    monkeypatch.setattr(publishing, "bundled_folder", lambda: shipped)
+    monkeypatch.setattr(names, "bundled_folder", lambda: shipped)
     for name in ("backbone", "faces"):
         path = shipped / f"{name}.safetensors"
         data = bytearray(path.read_bytes())

@@ -13,20 +13,20 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from i2i_cli.checkpoints.header import FORMAT, KEY, read_header, upgraded
 from i2i_cli.config import read_toml, updated
-from i2i_cli.engine.header import FORMAT, KEY, read_header, upgraded
 from i2i_cli.engine.loop import Loop
 from i2i_cli.errors import ConfigError
-from i2i_cli.jobs.run_config import from_tables, run_config, whole_config
-from i2i_cli.jobs.run_folder import RunFolder
-from i2i_cli.jobs.run_record import plain
-from i2i_cli.jobs.training import resume
-from i2i_cli.jobs.translation import load
+from i2i_cli.inference.loaded import load
+from i2i_cli.jobs.training.config import from_tables, run_config, whole_config
+from i2i_cli.jobs.training.folder import RunFolder
+from i2i_cli.jobs.training.record import plain
+from i2i_cli.jobs.training.start import resume
 from i2i_cli.models import FAMILIES, family
 from i2i_cli.models.family import Batch
 from i2i_cli.models.srae.networks import Modulated
 from tests.conftest import draw_domains, draw_factor_domains
-from tests.jobs.test_training import Notes
+from tests.jobs.training.test_training import Notes
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 OLD = FIXTURES / "format-1"

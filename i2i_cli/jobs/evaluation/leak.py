@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from i2i_cli.jobs.evaluation.figure import Figure, Section, balanced_share_of
-from i2i_cli.jobs.evaluation.material import Coded, Material, Pictures
+from i2i_cli.jobs.evaluation.inputs import Coded, EvaluationData, Pictures
+from i2i_cli.jobs.evaluation.measurement import Measurement, Section, balanced_share_of
 from i2i_cli.models.peers import Draws
 from i2i_cli.models.probes import code_probe, fit
 from i2i_cli.models.seeding import own_draws
@@ -19,30 +19,30 @@ TEXT = (
 )
 
 
-def leak(material: Material, seed: int) -> Section:
+def leak(data: EvaluationData, seed: int) -> Section:
     """Linear and MLP probes of the content means, of the content with noise, and of the domain code."""
-    train, test, fresh = material.train, material.test, material.fresh
+    train, test, fresh = data.train, data.test, data.fresh
     sets: dict[str, tuple[Tensor, Tensor]] = {}
-    if material.translator.model.splits_codes:
+    if data.translator.model.splits_codes:
         sets["content"] = (train.content, test.content)
-        if material.train_pictures is not None and material.test_pictures is not None:
-            draws = Draws(torch.Generator(material.translator.device).manual_seed(seed))
-            pictures = (material.train_pictures, material.test_pictures)
-            first, second = (_noisy(material, side, draws) for side in pictures)
+        if data.train_pictures is not None and data.test_pictures is not None:
+            draws = Draws(torch.Generator(data.translator.device).manual_seed(seed))
+            pictures = (data.train_pictures, data.test_pictures)
+            first, second = (_noisy(data, side, draws) for side in pictures)
             sets["content with noise"] = (first, second)
     sets["domain code"] = (train.domain, test.domain)
     figures = []
     for name, (known, asked) in sets.items():
         for kind in ("linear", "MLP"):
-            measure, num_domains = f"{name}, {kind}", len(material.domains)
+            measure, num_domains = f"{name}, {kind}", len(data.domains)
             asked_of, labels = asked[fresh.to(asked.device)], test.labels[fresh]
             figures.append(_read(measure, kind, known, train, asked_of, labels, num_domains, seed))
     return Section(name="leak", text=TEXT, figures=tuple(figures))
 
 
 @torch.no_grad()
-def _noisy(material: Material, side: Pictures, draws: Draws) -> Tensor:
-    model, device = material.translator.model, material.translator.device
+def _noisy(data: EvaluationData, side: Pictures, draws: Draws) -> Tensor:
+    model, device = data.translator.model, data.translator.device
     return torch.cat(
         [model.sample_codes(images, draws).content.flatten(1).float() for images, _ in side.batches(device)]
     )
@@ -50,7 +50,7 @@ def _noisy(material: Material, side: Pictures, draws: Draws) -> Tensor:
 
 def _read(
     measure: str, kind: str, known: Tensor, train: Coded, asked: Tensor, labels: Tensor, num_domains: int, seed: int
-) -> Figure:
+) -> Measurement:
     mean, scale = known.mean(0), known.std(0).clamp_min(1e-6)
     with own_draws(seed, known.device):
         inputs = known.shape[1]

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from i2i_cli.jobs.evaluation.figure import Figure, Section, mean_of, with_means
-from i2i_cli.jobs.evaluation.material import Material
+from i2i_cli.jobs.evaluation.inputs import EvaluationData
+from i2i_cli.jobs.evaluation.measurement import Measurement, Section, mean_of, with_means
 
 TEXT = (
     "Held-out images against the same from their own codes, by domain. L1: mean absolute error of images in [-1, 1]; "
@@ -14,18 +14,18 @@ TEXT = (
 
 
 @torch.no_grad()
-def reconstruction(material: Material) -> Section:
+def reconstruction(data: EvaluationData) -> Section:
     """L1, PSNR, SSIM and sharpness a domain; LPIPS where its backbone is cached."""
     # Late: torchmetrics takes a second to import.
     from torchmetrics.functional.image import structural_similarity_index_measure as similarity
 
-    from i2i_cli.jobs.evaluation.cached import lpips
+    from i2i_cli.jobs.evaluation.downloads import lpips
 
-    assert material.test_pictures is not None
-    model, device, figures, perceptual = material.translator.model, material.translator.device, [], lpips()
-    for label, domain in enumerate(material.domains):
+    assert data.test_pictures is not None
+    model, device, figures, perceptual = data.translator.model, data.translator.device, [], lpips()
+    for label, domain in enumerate(data.domains):
         real, rebuilt = [], []
-        for images, labels in material.test_pictures.of(label).batches(device):
+        for images, labels in data.test_pictures.of(label).batches(device):
             real.append(images)
             rebuilt.append(model.rebuild(images, labels).float().clamp(-1, 1))
         x, y = torch.cat(real), torch.cat(rebuilt)
@@ -49,7 +49,7 @@ def gradient_energy(images: Tensor) -> Tensor:
     return across + down
 
 
-def sharpness(subject: str, made: Tensor, real: Tensor, rebuilt: Tensor | None = None) -> Figure:
+def sharpness(subject: str, made: Tensor, real: Tensor, rebuilt: Tensor | None = None) -> Measurement:
     """Gradient energy of `made` images in units of that of real ones; the reference is that of `rebuilt`."""
     unit = gradient_energy(real).mean()
     reference = None if rebuilt is None else float(gradient_energy(rebuilt).mean() / unit)

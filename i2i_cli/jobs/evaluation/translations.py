@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from i2i_cli.jobs.evaluation.figure import Figure, Section, mean_of, share_of, with_means
-from i2i_cli.jobs.evaluation.material import CHUNK, Material
+from i2i_cli.jobs.evaluation.inputs import CHUNK, EvaluationData
+from i2i_cli.jobs.evaluation.measurement import Measurement, Section, mean_of, share_of, with_means
 from i2i_cli.models.probes import Judge, as_judged, fit_judge
 
 JUDGE_STEPS = 600
@@ -42,12 +42,12 @@ class Made:
 
 
 @torch.no_grad()
-def made(material: Material, seed: int) -> Iterator[Made]:
+def made(data: EvaluationData, seed: int) -> Iterator[Made]:
     """The translations along every route."""
-    model, device = material.translator.model, material.translator.device
-    assert material.test_pictures is not None
+    model, device = data.translator.model, data.translator.device
+    assert data.test_pictures is not None
     for a, b in model.routes():
-        pictures, kept = material.test_pictures.of(a), model.target_codes(b)
+        pictures, kept = data.test_pictures.of(a), model.target_codes(b)
         generator = torch.Generator().manual_seed(seed)
         drawn = kept[torch.randint(len(kept), (len(pictures.labels),), generator=generator).to(kept.device)].to(device)
         contents, outputs = [], []
@@ -58,29 +58,29 @@ def made(material: Material, seed: int) -> Iterator[Made]:
         yield Made(a, b, pictures.images(device), torch.cat(outputs), torch.cat(contents), drawn)
 
 
-def _judge_of(material: Material, seed: int) -> Judge:
-    pictures = material.train_pictures
+def _judge_of(data: EvaluationData, seed: int) -> Judge:
+    pictures = data.train_pictures
     assert pictures is not None
-    seen = torch.cat([as_judged(images) for images, _ in pictures.batches(material.translator.device)])
-    return fit_judge(seen, pictures.labels, len(material.domains), steps=JUDGE_STEPS, seed=seed)
+    seen = torch.cat([as_judged(images) for images, _ in pictures.batches(data.translator.device)])
+    return fit_judge(seen, pictures.labels, len(data.domains), steps=JUDGE_STEPS, seed=seed)
 
 
 @torch.no_grad()
-def translation(material: Material, seed: int) -> Section:
+def translation(data: EvaluationData, seed: int) -> Section:
     """The figures of every ordered pair."""
-    judge, pictures = _judge_of(material, seed), material.test_pictures
+    judge, pictures = _judge_of(data, seed), data.test_pictures
     assert pictures is not None
-    device, real = material.translator.device, {}
-    for label in range(len(material.domains)):
-        taken = _judged(judge, pictures.of(label).images(device))[material.fresh_of(label)]
+    device, real = data.translator.device, {}
+    for label in range(len(data.domains)):
+        taken = _judged(judge, pictures.of(label).images(device))[data.fresh_of(label)]
         real[label] = float((taken == label).float().mean())
-    figures: list[Figure] = []
-    for found in made(material, seed):
-        name = material.name(found.a, found.b)
-        taken = _judged(judge, found.outputs)[material.fresh_of(found.a)] == found.b
+    figures: list[Measurement] = []
+    for found in made(data, seed):
+        name = data.name(found.a, found.b)
+        taken = _judged(judge, found.outputs)[data.fresh_of(found.a)] == found.b
         figures.append(share_of("judged", name, taken, real[found.b]))
-        figures += _kept(material, found, name)
-        figures.append(_moved(material, found, name, seed))
+        figures += _kept(data, found, name)
+        figures.append(_moved(data, found, name, seed))
     return Section(name="translation", text=TEXT, figures=with_means(figures))
 
 
@@ -88,9 +88,9 @@ def _judged(judge: Judge, images: Tensor) -> Tensor:
     return torch.cat([judge(chunk).argmax(1) for chunk in images.split(256)]).cpu()
 
 
-def _kept(material: Material, found: Made, name: str) -> list[Figure]:
+def _kept(data: EvaluationData, found: Made, name: str) -> list[Measurement]:
     """What of the input is left: in the content code, in the edges, and after the way back."""
-    count, (again, back) = len(found.inputs), returned(material, found)
+    count, (again, back) = len(found.inputs), returned(data, found)
     distances = torch.cdist(again.flatten(1).float(), found.content.flatten(1).float())
     own = (distances.argmin(1) == torch.arange(count, device=distances.device)).cpu()
     figures = [
@@ -98,18 +98,18 @@ def _kept(material: Material, found: Made, name: str) -> list[Figure]:
         mean_of("edges", name, agreement(found.inputs, found.outputs), _other_edges(found)),
     ]
     if back is not None:
-        reference = _rebuilt_l1(material, found) if material.translator.rebuilds else None
+        reference = _rebuilt_l1(data, found) if data.translator.rebuilds else None
         figures.append(mean_of("cycle L1", name, (back - found.inputs).abs().mean((1, 2, 3)), reference))
     return figures
 
 
 @torch.no_grad()
-def returned(material: Material, found: Made) -> tuple[Tensor, Tensor | None]:
+def returned(data: EvaluationData, found: Made) -> tuple[Tensor, Tensor | None]:
     """Content codes (n, k, a, b) of the translations, and the images (n, 3, S, S) of the way back.
 
     The way back takes the domain codes that rebuild the inputs; None where no way leads back.
     """
-    model, again, back = material.translator.model, [], []
+    model, again, back = data.translator.model, [], []
     leads_back = found.a in model.targets_of(found.b)
     for images, outputs in zip(found.inputs.split(CHUNK), found.outputs.split(CHUNK), strict=True):
         ours, theirs = (torch.full((len(images),), label, device=images.device) for label in (found.a, found.b))
@@ -121,9 +121,9 @@ def returned(material: Material, found: Made) -> tuple[Tensor, Tensor | None]:
     return torch.cat(again), torch.cat(back) if back else None
 
 
-def _rebuilt_l1(material: Material, found: Made) -> float:
+def _rebuilt_l1(data: EvaluationData, found: Made) -> float:
     """Mean error of the inputs' reconstructions: what the way back cannot be better than."""
-    model, errors = material.translator.model, []
+    model, errors = data.translator.model, []
     for images in found.inputs.split(CHUNK):
         rebuilt = model.rebuild(images, torch.full((len(images),), found.a, device=images.device))
         errors.append((rebuilt.float() - images).abs().mean((1, 2, 3)))
@@ -148,9 +148,9 @@ def agreement(first: Tensor, second: Tensor) -> Tensor:
     return (edges(first) * edges(second)).sum(1)
 
 
-def _moved(material: Material, found: Made, name: str, seed: int) -> Figure:
+def _moved(data: EvaluationData, found: Made, name: str, seed: int) -> Measurement:
     """The dual paper's robustness: outputs under noise in the code."""
-    model, generator = material.translator.model, torch.Generator().manual_seed(seed + 1)
+    model, generator = data.translator.model, torch.Generator().manual_seed(seed + 1)
     scale = found.content.float().std(0).clamp_min(1e-6) * NOISE
     moves = []
     parts = (whole.split(CHUNK) for whole in (found.content, found.codes, found.outputs))

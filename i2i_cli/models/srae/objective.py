@@ -223,7 +223,8 @@ class SRAEObjective(Objective):
         self, swap: Swap, x_ab: Tensor, x: Tensor, batch: Batch, wanted: dict[str, float], context: Context
     ) -> dict[str, Tensor]:
         """Terms on x_ab: the content of a with the domain code of another image of the batch."""
-        peers, a, terms = context.peers, swap.a, {}
+        peers, a = context.peers, swap.a
+        terms: dict[str, Tensor] = {}
         if any(name in wanted for name in _REENCODED_TERMS):
             terms |= self._reencoded_terms(swap, x_ab, batch, wanted, context)
         if self.image_critic is not None:

@@ -7,19 +7,18 @@ import pytest
 import torch
 
 from i2i_cli.errors import ConfigError, DataError, WeightsError
-from i2i_cli.jobs.evaluation import SECTIONS, Evaluation, evaluate
-from i2i_cli.jobs.evaluation.cached import inception, is_cached, lpips
-from i2i_cli.jobs.evaluation.distances import frechet, inside, kernel
-from i2i_cli.jobs.evaluation.figure import Figure
-from i2i_cli.jobs.evaluation.finding import average_precision, chance_of_recall
+from i2i_cli.inference.loaded import load
+from i2i_cli.jobs.evaluation.downloads import inception, is_cached, lpips
+from i2i_cli.jobs.evaluation.evaluate import SECTIONS, Evaluation, evaluate
+from i2i_cli.jobs.evaluation.inputs import Coded, EvaluationData, gather
 from i2i_cli.jobs.evaluation.leak import leak
-from i2i_cli.jobs.evaluation.material import Coded, Material, gather
-from i2i_cli.jobs.evaluation.realism import MIN_FOR_DISTANCES, feature_network
+from i2i_cli.jobs.evaluation.measurement import Measurement
+from i2i_cli.jobs.evaluation.realism import MIN_FOR_DISTANCES, feature_network, frechet, inside, kernel
 from i2i_cli.jobs.evaluation.reconstruction import gradient_energy
 from i2i_cli.jobs.evaluation.report import save_report
+from i2i_cli.jobs.evaluation.retrieval import average_precision, chance_of_recall
 from i2i_cli.jobs.evaluation.translations import agreement
-from i2i_cli.jobs.indexing import index_folder
-from i2i_cli.jobs.translation import load
+from i2i_cli.jobs.retrieval.indexing import index_folder
 from i2i_cli.models.probes import frechet_distance
 from tests.conftest import draw_domains, draw_factor_domains
 
@@ -42,7 +41,7 @@ def many(tmp_path: Path) -> Path:
     return with_test(tmp_path / "many", draw_domains, count=MIN_FOR_DISTANCES)
 
 
-def figure(found: Evaluation, section: str, measure: str, subject: str) -> Figure:
+def figure(found: Evaluation, section: str, measure: str, subject: str) -> Measurement:
     (own,) = [one for one in found.sections if one.name == section]
     (figure,) = [one for one in own.figures if (one.measure, one.subject) == (measure, subject)]
     return figure
@@ -143,7 +142,7 @@ def test_a_probe_reads_what_is_there_and_nothing_else(run: Path) -> None:
         for rows in (slice(0, 300), slice(300, 600))
     ]
     all_fresh = torch.ones(300, dtype=torch.bool)
-    found = {one.measure: one.value for one in leak(Material(load(run), *halves, all_fresh), 0).figures}
+    found = {one.measure: one.value for one in leak(EvaluationData(load(run), *halves, all_fresh), 0).figures}
     assert found["content, linear"] < 0.65 and found["content, MLP"] > 0.95
     assert found["domain code, MLP"] < 0.65
 
@@ -214,7 +213,7 @@ def seen(pictures) -> set[bytes]:
     return {square.numpy().tobytes() for square in pictures.squares}
 
 
-def material_of(model, root: Path, **limits: int) -> Material:
+def material_of(model, root: Path, **limits: int) -> EvaluationData:
     options = {"test_limit": 500, "train_limit": 500} | limits
     return gather(model, root, same=None, table=None, report=lambda done, total: None, **options)
 

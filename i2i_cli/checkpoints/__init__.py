@@ -1,0 +1,1 @@
+"""The weights file: its header, its tensors, its name, its card."""

@@ -1,0 +1,1 @@
+"""A trained model in use, by torch or by onnxruntime."""

@@ -1,0 +1,1 @@
+"""Classify images by their domain codes, and fit classifiers."""

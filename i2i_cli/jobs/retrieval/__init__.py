@@ -1,0 +1,1 @@
+"""Galleries of codes, and the neighbours found in them."""

@@ -1,0 +1,1 @@
+"""Translate image files, and exchange the domain codes of two."""
