@@ -91,7 +91,9 @@ class BaseTranslator(ABC):
             ConfigError: a strength outside 0 to 1.
         """
         if not 0 <= strength <= 1:
-            raise ConfigError(f"a strength of {strength:g} is none", "use 0 (the image's own look) to 1 (the target's)")
+            raise ConfigError(
+                f"a strength of {strength:g} is out of range", "use 0 (the image's own look) to 1 (the target's)"
+            )
         domain = target.code
         if strength < 1:
             own = self.rebuilding_codes(codes, sources)
@@ -132,10 +134,10 @@ class BaseTranslator(ABC):
             return
         if not reached:
             made = [domain for domain in self.domains if self.targets_of(domain)]
-            raise DataError(f"{what} is of {source}, which this model only makes", f"give one of {' or '.join(made)}")
+            raise DataError(f"{what} is of {source}, which this model only writes", f"give one of {' or '.join(made)}")
         raise DataError(
-            f"{what} is of {source}, which becomes {' or '.join(reached)}, not {target}",
-            f"use --to {reached[0]}, or say with --from what it is",
+            f"{what} is of {source}, which translates to {' or '.join(reached)}, not {target}",
+            f"use --to {reached[0]}, or give its domain with --from",
         )
 
     def folder_domain(self, path: Path) -> str | None:
@@ -147,7 +149,7 @@ class BaseTranslator(ABC):
         self.label_of(domain)
         codes = self.kept_codes(domain)
         if not len(codes):
-            raise WeightsError(f"{self.path} keeps no codes of {domain!r}", "train it a little longer")
+            raise WeightsError(f"{self.path} keeps no codes of {domain!r}", "train it longer")
         return Target(domain, codes[place : place + 1], domain=domain)
 
     def samples(self, domain: str, count: int, seed: int = 0) -> list[Target]:
@@ -155,9 +157,7 @@ class BaseTranslator(ABC):
         self.label_of(domain)
         num_kept = len(self.kept_codes(domain))
         if not 1 <= count <= num_kept:
-            raise ConfigError(
-                f"{count} samples of {domain!r} cannot be drawn", f"the weights keep {num_kept} codes of it"
-            )
+            raise ConfigError(f"cannot draw {count} samples of {domain!r}", f"the weights keep {num_kept} codes of it")
         places = random.Random(seed).sample(range(num_kept), count)
         codes = [self.target(domain, place).code for place in places]
         return [Target(f"{domain}-{i}", code, i, domain) for i, code in enumerate(codes, 1)]
@@ -222,7 +222,7 @@ def open_image(image: ImageLike) -> Picture:
         return upright(_from_levels(image))
     data = _bytes_in(image) if hasattr(image, "read") else None
     if not isinstance(data, bytes):
-        raise ConfigError(f"an image cannot be taken from a {type(image).__name__}", _IMAGES)
+        raise ConfigError(f"a {type(image).__name__} is not an image", _IMAGES)
     return read_image(data)
 
 
@@ -243,7 +243,7 @@ def _from_levels(levels: NDArray[Any]) -> Image.Image:
     shape = levels.shape
     if levels.dtype != np.uint8 or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))) or 0 in shape:
         raise ConfigError(
-            f"an array of {levels.dtype} with the shape {shape} is no image",
-            "give levels of 0 to 255 as uint8: (height, width), or with 3 or 4 channels last",
+            f"an array of {levels.dtype} with the shape {shape} is not an image",
+            "give values of 0 to 255 as uint8: (height, width), or with 3 or 4 channels last",
         )
     return Image.fromarray(np.ascontiguousarray(levels))

@@ -118,7 +118,7 @@ class ExportedTranslator(BaseTranslator):
     def _classified(self, squares: Sequence[NDArray[np.uint8]]) -> list[str]:
         """The most probable domain of each image, by the latent classifier of the model's domains (SRAE 4.3)."""
         if not self._facts["classes"]:
-            raise ConfigError(f"{self.path} cannot tell an image's domain", "say it with --from")
+            raise ConfigError(f"{self.path} cannot tell an image's domain", "give it with --from")
         weight, bias = (_numbers(text) for text in self._facts["classifier"])
         codes = self.encode(squares).domain.reshape(len(squares), -1)
         best = (codes @ weight.reshape(len(bias), -1).T + bias).argmax(1)
@@ -151,7 +151,7 @@ def _session(path: Path, device: str = "cpu") -> Any:
     try:
         import onnxruntime
     except ImportError:
-        raise ConfigError("ONNX takes the extra onnx", "pip install 'i2i-cli[onnx]'") from None
+        raise ConfigError("--runtime onnx needs the extra onnx", "pip install 'i2i-cli[onnx]'") from None
     known, there = {"cpu": [_CPU], "cuda": [_CUDA], "auto": [_CUDA, _CPU]}, onnxruntime.get_available_providers()
     providers = [provider for provider in known.get(device, []) if provider in there]
     if not providers:

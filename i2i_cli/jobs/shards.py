@@ -34,5 +34,5 @@ def parse_shard(text: str | None) -> Shard:
         return WHOLE
     numbers = [int(part) if part.isascii() and part.isdigit() else 0 for part in text.split("/")]
     if len(numbers) != 2 or not 1 <= numbers[0] <= numbers[1]:
-        raise ConfigError(f"--shard {text!r} is no part of the work", "give I/N: 1/4 to 4/4 on four machines")
+        raise ConfigError(f"--shard {text!r} is not of the form I/N", "give 1/4 to 4/4 on four machines")
     return Shard(numbers[0] - 1, numbers[1])

@@ -57,7 +57,7 @@ def parse_crop(text: str) -> Crop:
     parts = text.split(",")
     numbers = [int(part) for part in parts if part.strip().isascii() and part.strip().isdigit()]
     if not len(parts) == len(numbers) == 4 or 0 in numbers[2:]:
-        raise ConfigError(f"--crop {text!r} is no part of an image", "give X,Y,W,H: left, top, width, height in pixels")
+        raise ConfigError(f"--crop {text!r} is not of the form X,Y,W,H", "give left, top, width and height in pixels")
     return Crop(*numbers)
 
 

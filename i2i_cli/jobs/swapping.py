@@ -40,7 +40,9 @@ def plan_swap(
         ConfigError: both would have one name.
     """
     if a.stem == b.stem:
-        raise ConfigError(f"{a} and {b} have one stem, so the results would have one name", "rename one of them")
+        raise ConfigError(
+            f"{a} and {b} have the same stem, so both results would get the same name", "rename one of them"
+        )
     swap = Swap(
         a=a,
         b=b,

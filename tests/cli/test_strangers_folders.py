@@ -17,7 +17,7 @@ TINY = ["--image-size", "32", "--batch-size", "4", "--perceptual", "none", "--de
 TINY += ["--set", "networks.width=16", "--set", "networks.min_width=8"]
 
 
-PASSED_OVER = "passed over: 2 files with other endings (.heic, .jp2)"
+PASSED_OVER = "skipped: 2 files with other endings (.heic, .jp2)"
 
 
 @pytest.mark.parametrize(
@@ -146,4 +146,4 @@ def test_what_systems_leave_in_a_data_folder_is_no_domain(here: Path) -> None:
     (here / "shapes" / "__MACOSX" / "disc").mkdir(parents=True)
     shutil.copy("query.png", here / "shapes" / "__MACOSX" / "disc" / "._00.png")
     result = i2i("train", "shapes", "--steps", "1", "--name", "x", *TINY)
-    assert "passed over: __MACOSX" in result.stderr and "disc->square" in Path("runs/x/README.md").read_text()
+    assert "skipped: __MACOSX" in result.stderr and "disc->square" in Path("runs/x/README.md").read_text()

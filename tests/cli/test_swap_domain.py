@@ -48,7 +48,7 @@ def test_nothing_is_overwritten_unasked(swap, tmp_path: Path) -> None:
 def test_equal_stems_are_refused(run: Path, domains: Path) -> None:
     words = ["swap-domain", str(domains / "disc" / "01.png"), str(domains / "square" / "01.png"), "-w", str(run)]
     result = CliRunner().invoke(app, words)
-    assert result.exit_code == 2 and "one stem" in result.stderr
+    assert result.exit_code == 2 and "the same stem" in result.stderr
 
 
 def test_both_orders_of_a_dual_model(dual_run: Path, factors: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def test_from_a_folder_to_a_translation(domains: Path, photo: Path) -> None:
     result = RUNNER.invoke(app, ["train", str(domains), "--steps", "3", *TINY])
     assert result.exit_code == 0, result.stderr
     assert result.stdout == "runs/shapes\n"
-    assert "run: runs/shapes" in result.stderr and "step 3, held out: reconstruction L1" in result.stderr
+    assert "run: runs/shapes" in result.stderr and "step 3, held out: rebuild error" in result.stderr
     assert RUNNER.invoke(app, ["translate", str(photo), "--to", "square"]).exit_code == 0
     again = RUNNER.invoke(app, ["train", str(domains), "--steps", "3", "--json", *TINY])
     found = json.loads(again.stdout)

@@ -52,7 +52,7 @@ def test_a_crop_is_a_result_of_its_own(here: Path) -> None:
     assert size("photo-disc.png") == (90, 80)
     beyond = translate("photo.jpg", "--crop", "0,0,2000,80", "--to", "disc", "--force", code=1)
     assert "photo.jpg is 200x120: the crop 0,0,2000,80 reaches beyond it" in beyond.stderr
-    assert "no part of an image" in translate("photo.jpg", "--crop", "20", "--to", "disc", code=2).stderr
+    assert "not of the form X,Y,W,H" in translate("photo.jpg", "--crop", "20", "--to", "disc", code=2).stderr
 
 
 def test_like_needs_no_to(here: Path, domains: Path) -> None:
