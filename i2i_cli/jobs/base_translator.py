@@ -222,7 +222,7 @@ def open_image(image: ImageLike) -> Picture:
         return upright(_from_levels(image))
     data = _bytes_in(image) if hasattr(image, "read") else None
     if not isinstance(data, bytes):
-        raise ConfigError(f"a {type(image).__name__} is not an image", _IMAGES)
+        raise ConfigError(f"an object of type {type(image).__name__} is not an image", _IMAGES)
     return read_image(data)
 
 

@@ -123,7 +123,7 @@ def test_images_that_cannot_be_read_are_errors_of_ours(model: Translator, photo:
     for image in (closed, b"junk", io.BytesIO(b""), shut):
         with pytest.raises(DataError):
             model.translate(image, to="disc")
-    with photo.open(encoding="utf-8") as text, pytest.raises(ConfigError, match="a TextIO"):
+    with photo.open(encoding="utf-8") as text, pytest.raises(ConfigError, match="of type TextIO"):
         model.translate(text, to="disc")
 
 

@@ -8,8 +8,8 @@ from i2i_cli.jobs.evaluation.material import Material
 
 TEXT = (
     "Held-out images compared with images rebuilt from their own codes, by domain. L1: mean absolute error of images "
-    "in [-1, 1]; PSNR in dB; SSIM: 1 is equal; sharpness: gradient energy as a ratio to that of the real images; LPIPS (AlexNet, "
-    "0 is equal) only where its backbone is cached."
+    "in [-1, 1]; PSNR in dB; SSIM: 1 is equal; sharpness: gradient energy as a ratio to that of the real images; "
+    "LPIPS (AlexNet, 0 is equal) only where its backbone is cached."
 )
 
 

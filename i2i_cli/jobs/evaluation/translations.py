@@ -16,8 +16,8 @@ NOISE = 0.5
 """Of the codes' own deviation: the noise that outputs are tested with."""
 
 TEXT = (
-    "Every ordered pair of domains; target codes are drawn from the kept ones. Judged (classified as the target): share "
-    "of translations that a classifier trained on real images alone classifies as the target (reference: its accuracy "
+    "Every ordered pair of domains; target codes are drawn from the kept ones. Judged (classified as the target): "
+    "share of translations that a classifier trained on real images alone classifies as the target (reference: its accuracy "
     "on real images of the target). Content found: share of translations whose content code is closest to that of "
     "their own input, among all inputs (reference: chance). Edges: correlation of a translation's edges with its "
     "input's (reference: with another's). Cycle L1: error after translating there and back (reference: rebuilt "
