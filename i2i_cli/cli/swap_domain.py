@@ -32,7 +32,7 @@ def swap_domain(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", metavar="FOLDER", help="Folder of the two results.", show_default="beside A"),
+        typer.Option("-o", "--out", metavar="FOLDER", help="Folder of the two results.", show_default="beside A and B"),
     ] = None,
     sheet: Annotated[
         Path | None,

@@ -108,7 +108,7 @@ def _is_folder(out: Path, num_results: int) -> bool:
         return True
     suffix = out.suffix.lower()
     if suffix in SUFFIXES - OUTPUT_FORMATS.keys():
-        raise ConfigError(f"no image is written as {suffix!r}", f"use one of {', '.join(OUTPUT_FORMATS)}")
+        raise ConfigError(f"cannot write an image as {suffix!r}", f"use one of {', '.join(OUTPUT_FORMATS)}")
     if suffix not in OUTPUT_FORMATS and not out.is_file():
         return True
     if num_results > 1:

@@ -52,7 +52,7 @@ def plan_swap(
         sources=sources,
     )
     if sheet is not None and sheet.suffix.lower() not in OUTPUT_FORMATS:
-        raise ConfigError(f"no image is written as {sheet.suffix!r}", f"use one of {', '.join(OUTPUT_FORMATS)}")
+        raise ConfigError(f"cannot write an image as {sheet.suffix!r}", f"use one of {', '.join(OUTPUT_FORMATS)}")
     if not overwrite:
         for path in (swap.a_as_b, swap.b_as_a, swap.sheet):
             if path is not None and path.exists():

@@ -149,7 +149,7 @@ def test_pipes(here: Path) -> None:
         (["photo.jpg", "--to", "disc", "--size", "big"], 2, "--size 'big'"),
         (["photo.jpg", "--like", "photo.jpg", "--samples", "2"], 2, "--like is one target"),
         (["photo.jpg", "--like", "photo.jpg", "--to", "disk"], 2, "did you mean 'disc'?"),
-        (["photo.jpg", "--to", "disc", "-o", "x.gif"], 2, "no image is written as '.gif'"),
+        (["photo.jpg", "--to", "disc", "-o", "x.gif"], 2, "cannot write an image as '.gif'"),
         (["photo.jpg", "--to", "disc", "--samples", "99"], 2, "15 codes"),
         (["photo.jpg", "--to", "disc", "-o", "-", "--json"], 2, "--json"),
         (["photo.jpg", "--to", "disc", "-o", "photo.jpg"], 2, "take the place of its input"),

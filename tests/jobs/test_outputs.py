@@ -68,7 +68,7 @@ def test_results_of_an_earlier_run_are_no_sources() -> None:
         ([source("-"), source("b.png")], ["x"], None, "stdout takes one image"),
         ([source("-")], ["x", "y"], None, "stdout takes one image"),
         ([source("a.png"), source("b.png")], ["x"], "o.png", "is one file"),
-        ([source("a.png")], ["x"], "o.gif", "no image is written as '.gif'"),
+        ([source("a.png")], ["x"], "o.gif", "cannot write an image as '.gif'"),
         ([source("a.png")], ["x"], str(Path("a.png").absolute()), "take the place of its input"),
         ([source("a.png")], ["a:b", "a?b"], None, "would be named after a:b and a\\?b"),
         ([source("a.png")], ["x", "y", "x"], None, "would be named after x"),
