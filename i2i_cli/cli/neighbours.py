@@ -118,7 +118,7 @@ def neighbours(
         check_new(sheet, force)
         check_picture(sheet)
     if by is not None and by not in BY:
-        raise ConfigError(f"there is no code {by!r} to compare by", f"use {', '.join(BY)}")
+        raise ConfigError(f"there is no --by {by!r}", f"use {', '.join(BY)}")
     sources = sources_of(images, recursive, file_list, nul, crop)
     translator = open_translator(weights, device)
     if own is not None:

@@ -61,7 +61,7 @@ def test_index_is_brought_up_to_date_and_searched(here: Path) -> None:
     found = rows(i2i("neighbours", "query.png", "--gallery", "g.safetensors", "-k", "40", "--from", "square").stdout)
     assert len(found) == 15 and {row[3] for row in found} == {"disc"}
     assert "'.txt'" in i2i("index", "shapes", "-o", "g.txt", code=2).stderr
-    assert "one gallery" in i2i("index", "shapes", "shapes", "-o", "h.csv", code=2).stderr
+    assert "an index holds one" in i2i("index", "shapes", "shapes", "-o", "h.csv", code=2).stderr
 
 
 def test_galleries_are_merged(here: Path) -> None:

@@ -86,7 +86,10 @@ def test_a_gallery_whose_images_have_moved_says_so_and_shows_no_blank(
     words = ["neighbours", "query.png", "--gallery", "g.safetensors", "-k", "2", "--from", "disc", "--sheet", "s.png"]
     result = i2i(*words)
     assert len(result.stdout.splitlines()) == 2
-    assert "warning: 2 of the images found are gone, shapes/square/" in result.stderr and "i2i index" in result.stderr
+    assert (
+        "warning: 2 of the images found no longer exist, such as shapes/square/" in result.stderr
+        and "i2i index" in result.stderr
+    )
     with Image.open("s.png") as sheet:
         counts = {colour: count for count, colour in sheet.convert("RGB").getcolors(100_000)}
     tile = Image.fromarray(_lost(32))

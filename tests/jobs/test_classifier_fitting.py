@@ -126,7 +126,7 @@ def test_what_says_little_is_told() -> None:
     codes, labels = codes[order], labels[order]
     assert doubts(codes, labels, 0) == ["no image was held out, so its accuracy on new images is unknown"]
     one = doubts(codes, labels, 1)
-    assert one[0].startswith("1 image was held out") and one[1].startswith("all images held out have one label")
+    assert one[0].startswith("1 image was held out") and one[1].startswith("all held-out images have one label")
     assert doubts(codes, labels, 8)[0].startswith("8 images were held out")
     noise = np.random.default_rng(1).normal(size=(200, 3)).astype(np.float32)
     (poor,) = doubts(noise, np.arange(200) % 2, 80)

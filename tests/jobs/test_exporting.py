@@ -86,7 +86,7 @@ def test_a_model_that_needs_an_images_domain_is_told_it_or_finds_it(
         exported, "translate", "factors/grey_disc/00.png", "--to=red_square", "-o", str(tmp_path / "a.png"),
         "--weights=factors", "--runtime=onnx",
     )  # fmt: skip
-    assert done.returncode == 1 and "becomes red_disc, not red_square" in done.stderr
+    assert done.returncode == 1 and "translates to red_disc, not red_square" in done.stderr
 
 
 def test_a_dual_model_s_strength_goes_from_the_rebuilt_image(exported: Path, dual_run: Path) -> None:

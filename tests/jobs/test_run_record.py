@@ -44,7 +44,7 @@ def test_samples_and_checkpoints_are_spared_and_told_once(tiny: dict, tmp_path: 
     assert result.finished and len(saves) > 3
     told = [text.partition(":")[2] for text in notes.texts if "continues without" in text]
     assert sorted(told) == [
-        f" the training continues without {what}: cannot write it: No space left on device"
+        f" training continues without {what}: cannot write it: No space left on device"
         for what in ("a checkpoint", "a sample sheet", "the journal")
     ]
 

@@ -209,7 +209,7 @@ def test_what_comes_after_the_minutes_is_announced(tiny: dict, tmp_path: Path) -
     timed = {**tiny, "training": {**tiny["training"], "steps": 0, "minutes": 0.001}}
     train(run_config(timed), tmp_path / "run", observer=observer)
     assert any(text.startswith("minutes count training alone") for text in observer.notes)
-    assert any("now the codes of its 30 images are written: under a minute" in text for text in observer.notes)
+    assert any("now writing the codes of its 30 images: under a minute" in text for text in observer.notes)
     observer = Notes()
     train(run_config(tiny), tmp_path / "other", observer=observer)
     assert not any(text.startswith("minutes") for text in observer.notes)

@@ -181,7 +181,9 @@ def test_weights_with_a_strange_config_are_a_weights_error(run: Path, tmp_path: 
 def test_a_dual_model_keeps_the_category_and_says_so(dual: Translator, factors: Path) -> None:
     disc = factors / "grey_disc" / "03.png"
     assert dual.translate(disc, to="red_disc").size == (40, 36)
-    with pytest.raises(DataError, match="the image is of grey_disc, which becomes red_disc, not red_square") as caught:
+    with pytest.raises(
+        DataError, match="the image is of grey_disc, which translates to red_disc, not red_square"
+    ) as caught:
         dual.translate(disc, to="red_square")
     assert "--to red_disc" in caught.value.hint
     with pytest.raises(ConfigError, match="no domain 'gray_disc'") as wrong:
