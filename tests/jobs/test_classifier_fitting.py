@@ -130,7 +130,7 @@ def test_what_says_little_is_told() -> None:
     assert doubts(codes, labels, 8)[0].startswith("8 images were held out")
     noise = np.random.default_rng(1).normal(size=(200, 3)).astype(np.float32)
     (poor,) = doubts(noise, np.arange(200) % 2, 80)
-    assert poor.startswith("on images held out it is hardly better than chance: an AUC of 0.")
+    assert poor.startswith("on held-out images it is hardly better than chance: an AUC of 0.")
 
 
 def test_a_fit_that_does_not_settle_is_told_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,9 +101,9 @@ def test_anything_that_holds_an_image_is_taken(model: Translator, photo: Path) -
 @pytest.mark.parametrize(
     ("image", "said"),
     [
-        (3, "a int"),
-        (None, "a NoneType"),
-        (io.StringIO("text"), "a StringIO"),
+        (3, "of type int"),
+        (None, "of type NoneType"),
+        (io.StringIO("text"), "of type StringIO"),
         (np.zeros((4, 4)), "an array of float64 with the shape (4, 4)"),
         (np.zeros((4, 4, 2), np.uint8), "an array of uint8 with the shape (4, 4, 2)"),
         (np.zeros((0, 4, 3), np.uint8), "an array of uint8 with the shape (0, 4, 3)"),
