@@ -56,7 +56,9 @@ class ExportedTranslator(BaseTranslator):
         try:
             return cls(first, second, json.loads(first.get_modelmeta().custom_metadata_map[KEY]), encoder.parent)
         except (KeyError, ValueError, TypeError, AttributeError, I2IError) as error:
-            raise WeightsError(f"{encoder} is no export of i2i ({error})", "make one: i2i export --to onnx") from error
+            raise WeightsError(
+                f"{encoder} is not an export of i2i ({error})", "make one: i2i export --to onnx"
+            ) from error
 
     def encode(self, squares: Sequence[NDArray[np.uint8]], sources: Sequence[str] | None = None) -> Arrays:
         """See `BaseTranslator`."""

@@ -131,7 +131,7 @@ class RunFolder:
             if not facts.data.keys() <= {"domains", "sha256", "pixels"}:
                 raise ValueError("its data")
         except (KeyError, ValueError, TypeError, AttributeError, RecursionError, ConfigError) as error:
-            raise WeightsError(f"{self.state} is no saved state of a run ({error})") from error
+            raise WeightsError(f"{self.state} is not a saved state of a run ({error})") from error
         return load_tensors(self.state), facts
 
     def model_is_finished(self, step: int) -> bool:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import typer
@@ -102,7 +103,16 @@ def test_all_other_commands_are_ones_that_there_are(name: str) -> None:
         while words and words[0] in getattr(command, "commands", {}):
             command = command.commands[words.pop(0)]
         if words and not hasattr(command, "commands"):
-            command.make_context(line, words)
+            given = command.make_context(line, words).params
+            if command.name == "train" and given["resume"] is None:
+                assert_resolves(given)
+
+
+def assert_resolves(given: dict[str, Any]) -> None:
+    """The options of a training make a config: the family has the recipe, and there are such settings."""
+    chosen = {name: given[name] for name in ("family", "recipe") if given[name] is not None}
+    roles = {name: given[name].split(",") for name in ("inputs", "outputs") if given[name] is not None}
+    i2i_cli.run_config({**chosen, **({"networks": roles} if roles else {})}, None, given["assignments"] or [])
 
 
 def test_recipes_and_settings_are_ones_that_there_are() -> None:

@@ -26,7 +26,7 @@ MIN_FOR_DISTANCES = 50
 """Images of a domain under which a Frechet or a kernel distance says nothing."""
 
 MANY_FEATURES = 512
-"""Above these, the Frechet distance is too dear to be found again on resampled rows."""
+"""Above these, the Frechet distance is too expensive to be found again on resampled rows."""
 
 
 def features_file() -> Path:

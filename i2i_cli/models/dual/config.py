@@ -69,9 +69,7 @@ class ObjectiveConfig:
         if min(asdict(self.weights).values()) < 0:
             raise ConfigError("objective.weights cannot be negative")
         if not (self.weights.adversarial and self.weights.critic):
-            raise ConfigError(
-                "objective.weights.adversarial or critic is 0", "set both above 0: without them it is no GAN"
-            )
+            raise ConfigError("objective.weights.adversarial or critic is 0", "set both above 0; a GAN needs them")
         if self.pretraining_steps and not (self.weights.identity or self.weights.reconstruction):
             raise ConfigError(
                 "pre-training has no loss term", "give objective.weights.reconstruction or identity a weight"
