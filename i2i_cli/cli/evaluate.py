@@ -61,7 +61,7 @@ def evaluate(
         Path | None,
         typer.Option(
             "--attributes", metavar="FILE.csv", show_default=False, rich_help_panel=MEASURE,
-            help="A column of file names, then columns of 0 and 1, as CelebA's list: which are kept?",
+            help="File names and columns of 0 and 1, as in CelebA: measure which attributes are kept.",
         ),
     ] = None,
     limit: Annotated[

@@ -135,7 +135,7 @@ def train(
     flip: Annotated[
         bool | None,
         typer.Option(
-            "--flip/--no-flip", help="Mirror half of the images; wrong for letters and x-rays.",
+            "--flip/--no-flip", help="Mirror half of the images (not for letters or x-rays).",
             show_default="no-flip", rich_help_panel=DATA,
         ),
     ] = None,
