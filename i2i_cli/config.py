@@ -112,7 +112,7 @@ def _checked(key: str, value: Any, hint: Any) -> Any:
     origin = get_origin(hint)
     wanted = (origin,) if origin in (tuple, dict) else get_args(hint) or (hint,)
     if isinstance(value, bool) and bool not in wanted:
-        raise ConfigError(f"{key} = {value!r} is a truth value", f"it takes {_type_names(wanted)}")
+        raise ConfigError(f"{key} = {value!r} is true or false", f"it takes {_type_names(wanted)}")
     if float in wanted and isinstance(value, int) and int not in wanted and abs(value) < 2**1000:
         value = float(value)
     if isinstance(value, float) and not math.isfinite(value):

@@ -98,7 +98,7 @@ def check_written_as(path: Path, suffixes: Collection[str], what: str) -> None:
         ConfigError: no `what` is written under this suffix.
     """
     if path.suffix.lower() not in suffixes:
-        raise ConfigError(f"no {what} is written as {path.suffix!r}", f"use {', '.join(suffixes)}")
+        raise ConfigError(f"cannot write the {what} as {path.suffix!r}", f"use {', '.join(suffixes)}")
 
 
 def write_text(path: Path, text: str) -> None:

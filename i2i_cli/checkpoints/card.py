@@ -29,7 +29,7 @@ def model_card(path: Path, header: Header) -> str:
         f"# {name}",
         "",
         f"Family `{header.family}`, {header.image_size} x {header.image_size} pixels, "
-        f"{'finished' if header.finished else 'saved on the way'} at step {header.step}, trained on "
+        f"{'finished' if header.finished else 'saved before the end'} at step {header.step}, trained on "
         f"{header.trained_on.get('data', 'unknown data')}; perceptual loss: {header.perceptual}.",
         "",
         "| domain | training images |",
@@ -49,9 +49,7 @@ def model_card(path: Path, header: Header) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-_UNKNOWN_TERMS = (
-    "The terms of the training images are not known to this card: check them before you pass the weights on."
-)
+_UNKNOWN_TERMS = "The terms of the training images are not known to this card: check them before you share the weights."
 _IN_A_RUN = [
     "`samples/latest.png`: held-out inputs, their reconstructions, and each in every domain.",
     "Every setting is in `config.toml`, every loss in `journal.jsonl`.",
@@ -61,13 +59,13 @@ _IN_A_RUN = [
 def _figures_table(figures: dict[str, Any]) -> list[str]:
     if not figures:
         return []
-    rows = [("reconstruction, mean absolute error in [-1, 1]", figures.get("reconstruction_l1"))]
+    rows = [("rebuild error: mean absolute difference of pixels in [-1, 1]", figures.get("reconstruction_l1"))]
     judged = figures.get("judged")
-    rows += [(f"{pair}, taken for the target", share) for pair, share in (judged or {}).items()]
+    rows += [(f"{pair}, classified as the target", share) for pair, share in (judged or {}).items()]
     rows += [
-        ("the judging classifier on real images", figures.get("judge_accuracy")),
-        ("domain read from content codes by a fresh probe", figures.get("leak_means")),
-        ("the same with the training's noise", figures.get("leak_noisy")),
+        ("accuracy of the same classifier on real images", figures.get("judge_accuracy")),
+        ("domain leakage: accuracy of a fresh probe on content codes", figures.get("leak_means")),
+        ("domain leakage with the noise of training", figures.get("leak_noisy")),
     ]
     lines = [f"| {name} | {value:.3f} |" for name, value in rows if isinstance(value, (int, float))]
     return ["| held-out figure | |", "|---|---|", *lines, ""]

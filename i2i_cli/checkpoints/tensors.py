@@ -28,7 +28,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
         with written_whole(path) as temporary:
             save_file(plain, temporary, metadata)
     except SafetensorError as error:
-        raise WeightsError(f"cannot write {path}: {error}", "make room on the disk, or write elsewhere") from error
+        raise WeightsError(f"cannot write {path}: {error}", "free some disk space, or write elsewhere") from error
 
 
 def load_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
@@ -84,7 +84,7 @@ def check_shapes(module: nn.Module, path: Path) -> None:
             wrong.append(name)
     if wrong:
         raise WeightsError(
-            f"{path} does not fit its own header: {min(wrong)[:80]!r} is missing, left over or of another shape"
+            f"{path} does not fit its own header: {min(wrong)[:80]!r} is missing, unexpected or of another shape"
         )
 
 
@@ -95,7 +95,7 @@ def load_into(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None
     """Fill `module` from `tensors`, which came from `path`.
 
     Raises:
-        WeightsError: a tensor is missing, left over or of another shape, or holds NaN or infinity.
+        WeightsError: a tensor is missing, unexpected or of another shape, or holds NaN or infinity.
     """
     try:
         module.load_state_dict(tensors)

@@ -12,18 +12,19 @@ from typer.core import TyperGroup
 
 import i2i_cli
 from i2i_cli.bundled import OFFLINE
+from i2i_cli.cli.help import App
 from i2i_cli.cli.report import print_error, say
 from i2i_cli.errors import I2IError, is_out_of_memory
 
 EXAMPLES = """Examples:
 
 \b
-  i2i demo                                  see it work, offline, in ./demo
-  i2i train DATA                            a model of the folders DATA/anime, DATA/human, ...
-  i2i translate img.png --to anime          writes img-anime.png
-  i2i translate - --to anime < a > b        in a pipe
-  i2i neighbours img.png                    what shows the same in the other domains
-  i2i classify img.png                      the domain it belongs to
+  i2i demo                            train on built-in images and translate
+  i2i train DATA                      train on DATA/anime, DATA/human, ...
+  i2i translate img.png --to anime    write img-anime.png
+  i2i translate - --to anime < a > b  read stdin, write stdout
+  i2i neighbours img.png              find similar images of other domains
+  i2i classify img.png                name the domain of an image
 """
 
 
@@ -48,12 +49,12 @@ class _Group(TyperGroup):
             if not is_out_of_memory(error):
                 raise
             hint = "train with --batch-size auto or a smaller --image-size, or use --device cpu"
-            memory = I2IError("there is too little memory, on the device or in the machine", hint)
+            memory = I2IError("there is not enough memory, on the device or in the machine", hint)
             print_error(memory)
             raise typer.Exit(memory.exit_code) from error
 
 
-app = typer.Typer(
+app = App(
     name="i2i",
     cls=_Group,
     no_args_is_help=True,
@@ -75,12 +76,13 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of errors too.")] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", envvar=OFFLINE, help="Download nothing, whatever is asked for.")
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error too.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", envvar=OFFLINE, help="Never download anything.")] = False,
 ) -> None:
-    """Image-to-image translation between any number of domains, trained on a folder of images a domain."""
+    """Translate images between domains, with a model trained on one folder a domain.
+
+    `i2i COMMAND --help` explains a command and shows examples.
+    """
     if offline:
         os.environ[OFFLINE] = "1"
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from i2i_cli.cli.app import app
+from i2i_cli.cli.help import MODEL
 from i2i_cli.cli.options import (
     CropOpt,
     DeviceOpt,
@@ -23,9 +24,10 @@ from i2i_cli.cli.report import as_line, print_error, print_result, read_stdin, s
 EXAMPLES = """Examples:
 
 \b
-  i2i classify img.png                    the domain it belongs to
-  i2i classify scans/ -r --json | jq -r 'select(.label == "PNEUMONIA") | .input'
-  i2i classify img.png --labels smiling   by a classifier that `i2i fit-classifier` made
+  i2i classify img.png                    name the domain of an image
+  i2i classify photos/ -r --json          a folder, as JSON lines
+  i2i classify img.png --labels smiling   a classifier of `i2i fit-classifier`
+  find . -name '*.png' -print0 | i2i classify --from-file - -0
 """
 
 
@@ -33,7 +35,13 @@ EXAMPLES = """Examples:
 def classify(
     images: ImagesArg = None,
     labels: Annotated[
-        str, typer.Option("--labels", metavar="NAME", help="The classifier; domains tells the model's own domains.")
+        str,
+        typer.Option(
+            "--labels",
+            metavar="NAME",
+            help="Name of the classifier; domains: the model's own domains.",
+            rich_help_panel=MODEL,
+        ),
     ] = "domains",
     own: FromOpt = None,
     recursive: RecursiveOpt = False,
@@ -44,9 +52,9 @@ def classify(
     device: DeviceOpt = "auto",
     as_json: JsonOpt = False,
 ) -> None:
-    """Tell the class of images from their domain code.
+    """Classify images by their domain code.
 
-    A line each: image, class and its probability, with tabs between.
+    Prints a line for each image: path, class and its probability, separated by tabs.
     """
     # Late: torch.
     from i2i_cli.jobs.classification.classify import classify_files

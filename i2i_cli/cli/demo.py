@@ -12,8 +12,8 @@ from i2i_cli.cli.report import print_result, print_table, say
 EXAMPLES = """Examples:
 
 \b
-  i2i demo               everything in ./demo; a second time goes on, or uses the model again
-  i2i demo -o /tmp/try   elsewhere
+  i2i demo               work in ./demo; run again: resume, or reuse the model
+  i2i demo -o /tmp/try   work in another folder
 """
 
 
@@ -22,9 +22,10 @@ def demo(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Folder to work in.")] = Path("demo"),
     as_json: JsonOpt = False,
 ) -> None:
-    """See it work on built-in images, offline.
+    """Train and translate built-in images, offline.
 
-    Trains on characters in four styles for three to seven minutes, then translates unseen ones.
+    Draws characters in four styles, trains on them for three to seven minutes, then translates
+    and measures characters that the training did not see.
     """
     # Late: torch, and rich's bars.
     from i2i_cli.cli.progress import stop_on_signal
@@ -34,15 +35,15 @@ def demo(
     with stop_on_signal() as signal, TrainingView() as view:
         result = run_demo(out, observer=view, should_stop=signal.received)
     if not result.finished or signal.received():
-        say(f"stopped and saved; go on with: i2i demo -o {out}")
+        say(f"stopped and saved; to resume: i2i demo -o {out}")
         raise typer.Exit(signal.exit_code)
     if not result.trained:
-        say(f"using the model of an earlier demo; remove {out} to train anew")
+        say(f"using the model of an earlier demo; delete {out} to train again")
     figures = result.figures
     if as_json:
         print_result({"figures": figures, "pictures": {name: str(path) for name, path in result.pictures}}, "", True)
         return
-    print_table(["on characters never trained on", "taken for the target", "error against the truth"], _rows(figures))
+    print_table(["held-out characters", "classified as the target", "error against the truth"], _rows(figures))
     typer.echo("\nLook at:")
     for name, path in result.pictures:
         typer.echo(f"  {path}  {name}")
@@ -59,7 +60,7 @@ def _rows(figures: dict[str, Any]) -> list[list[str]]:
     return [
         ["rebuilt", "", f"{figures['reconstruction_l1']:.3f}"],
         *rows,
-        ["real images, by the same judge", f"{figures['judge_accuracy']:.1%}", ""],
-        [f"domain read from content (chance {chance:.0%})", f"{figures['leak_means']:.1%}", ""],
-        ["... with the noise of training", f"{figures['leak_noisy']:.1%}", ""],
+        ["real images, same classifier", f"{figures['judge_accuracy']:.1%}", ""],
+        [f"domain leakage: content code (chance {chance:.0%})", f"{figures['leak_means']:.1%}", ""],
+        ["domain leakage: with training noise", f"{figures['leak_noisy']:.1%}", ""],
     ]

@@ -9,8 +9,8 @@ from i2i_cli.cli.report import print_result, print_table
 EXAMPLES = """Examples:
 
 \b
-  i2i doctor          what works here, and what to do about what does not
-  i2i doctor --json   the same for a bug report
+  i2i doctor          check versions, devices, caches and folders
+  i2i doctor --json   the same as JSON lines, for a bug report
 """
 
 
@@ -18,7 +18,7 @@ EXAMPLES = """Examples:
 def doctor(as_json: JsonOpt = False) -> None:
     """Check this installation.
 
-    Versions, devices, caches and write rights.
+    Prints versions, the device, the caches, and whether the folders can be written.
     """
     # Late: it tries torch and torchvision.
     from i2i_cli.jobs.doctor import diagnose

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2i_cli.cli.app import app
+from i2i_cli.cli.help import OUTPUT
 from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, SeedOpt, WeightsOpt, open_translator
 from i2i_cli.cli.report import print_result, print_table, say
 
@@ -15,51 +16,72 @@ if TYPE_CHECKING:
 EXAMPLES = """Examples:
 
 \b
-  i2i evaluate DATA -w faces                             every figure, as a table
-  i2i evaluate DATA -w faces -o report.html              and as a page with pictures
+  i2i evaluate DATA -w faces                   every figure, as a table
+  i2i evaluate DATA -w faces -o report.html    and a page with pictures
   i2i evaluate DATA --only leak --only retrieval --json
-  i2i evaluate PACS --same '^[a-z]+'                     names that begin alike show the same thing
-  i2i evaluate FACES --attributes attributes.csv         glasses, smiles: kept or lost on the way
-  i2i evaluate codes.safetensors                         an index of DATA: what codes alone can tell
+  i2i evaluate PACS --same '^[a-z]+'           dog_1 and dog_2 show one thing
+  i2i evaluate DATA --attributes table.csv     are glasses and smiles kept?
+  i2i evaluate codes.safetensors               an index: codes only
 """
 
 MANY = 4
 """Where more subjects than these have a figure, the table shows their mean alone."""
+
+MEASURE = "What to measure"
+"""The group of the options that choose it."""
+
+SHOWN = {"leak": "domain leakage", "judged": "classified as the target"}
+"""Names in the table, where they differ from those in JSON."""
 
 
 @app.command(epilog=EXAMPLES)
 def evaluate(
     data: Annotated[
         Path,
-        typer.Argument(metavar="DATA|GALLERY", help="A folder a domain, or a gallery.", show_default=False),
+        typer.Argument(
+            metavar="DATA|GALLERY", help="A folder with one folder a domain, or an index of it.", show_default=False
+        ),
     ],
     only: Annotated[
         list[str] | None,
         typer.Option(
-            "--only", metavar="SECTION", show_default="all",
-            help="reconstruction, leak, translation, attributes, realism, retrieval or classification.",
+            "--only", metavar="SECTION", show_default="all", rich_help_panel=MEASURE,
+            help="One section; may be repeated: reconstruction, leak (domain leakage), translation, attributes, "
+            "realism, retrieval or classification.",
         ),
     ] = None,
     same: Annotated[
         str | None,
         typer.Option(
-            "--same", metavar="REGEX", help="Files whose names match it alike show the same thing.",
-            show_default="those with the same name",
+            "--same", metavar="REGEX", help="Images with the same match in their names show the same thing.",
+            show_default="the whole name", rich_help_panel=MEASURE,
         ),
     ] = None,
     attributes: Annotated[
         Path | None,
         typer.Option(
-            "--attributes", metavar="FILE.csv", show_default=False,
-            help="File names, then columns of 0 and 1: measures which of them translations keep.",
+            "--attributes", metavar="FILE.csv", show_default=False, rich_help_panel=MEASURE,
+            help="File names and columns of 0 and 1, as in CelebA: measure which attributes are kept.",
         ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=10, help="Most held-out images of a domain.")] = 500,
+    limit: Annotated[
+        int,
+        typer.Option(
+            "--limit", metavar="N", min=10, help="Use at most N held-out images a domain.", rich_help_panel=MEASURE
+        ),
+    ] = 500,
     train_limit: Annotated[
-        int, typer.Option("--train-limit", min=10, help="Most training images of a domain that probes learn from.")
+        int,
+        typer.Option(
+            "--train-limit", metavar="N", min=10, help="Train probes on at most N training images a domain.",
+            rich_help_panel=MEASURE,
+        ),
     ] = 2000,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="FILE.html", help="Write a report.", show_default=False)
+        Path | None,
+        typer.Option(
+            "-o", "--out", metavar="FILE.html", help="Also write a report.", show_default=False, rich_help_panel=OUTPUT
+        ),
     ] = None,
     force: ForceOpt = False,
     seed: SeedOpt = 0,
@@ -67,11 +89,12 @@ def evaluate(
     device: DeviceOpt = "auto",
     as_json: JsonOpt = False,
 ) -> None:  # fmt: skip
-    """Measure a model on images that it was not trained on.
+    """Measure a model on held-out images.
 
-    Reconstruction, what the content code still tells of the domain, translations of every ordered
-    pair, the attributes that they keep, realism and variety, retrieval and classification: each
-    figure with a 95 % interval, its number of images, and what it is to be held against.
+    Measures reconstruction, domain leakage of the codes, the translations of every ordered pair
+    of domains, the attributes that they keep, realism and variety, retrieval and classification.
+    Each figure comes with its number of images and, where they are known, a 95 % interval and a
+    reference value: chance, real images, or plain reconstructions.
     """
     if out is not None:
         _check_report(out, force)
@@ -114,11 +137,12 @@ def _print(found: "Evaluation") -> None:
         rows += [_row(section.name, figure) for figure in shown]
     print_table(["section", "measure", "of", "value", "95 % interval", "images", "reference"], rows)
     if shortened:
-        say("only the means of many pairs are shown; every pair: --json or -o report.html")
+        say("this table shows means of many pairs; for every pair, use --json or -o report.html")
 
 
 def _row(section: str, figure: "Measurement") -> list[str]:
     interval = "" if figure.low is None or figure.high is None else f"{figure.low:.3f} to {figure.high:.3f}"
     reference = "" if figure.reference is None else f"{figure.reference:.3f}"
     value = f"{figure.value:.3f}"
-    return [section, figure.measure, figure.subject, value, interval, str(figure.count), reference]
+    names = [SHOWN.get(name, name) for name in (section, figure.measure)]
+    return [*names, figure.subject, value, interval, str(figure.count), reference]

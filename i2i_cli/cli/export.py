@@ -13,22 +13,23 @@ from i2i_cli.errors import ConfigError
 EXAMPLES = """Examples:
 
 \b
-  i2i export -w faces --to onnx                    into onnx/faces
+  i2i export -w faces --to onnx    write three files into onnx/faces
   i2i export -w runs/mine --to onnx -o out/ --check photos/
-  i2i translate img.png --to anime -w faces --runtime onnx     without torch
+  i2i translate img.png --to anime -w faces --runtime onnx
 """
 
 
 @app.command(epilog=EXAMPLES)
 def export(
-    to: Annotated[str, typer.Option("--to", help="The format: onnx.")] = "onnx",
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="The format: onnx.")] = "onnx",
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="FOLDER", help="Where to.", show_default="onnx/NAME")
+        Path | None,
+        typer.Option("-o", "--out", metavar="FOLDER", help="Folder to write into.", show_default="onnx/NAME"),
     ] = None,
     check: Annotated[
         Path | None,
         typer.Option(
-            "--check", metavar="FOLDER", help="Images to compare with torch on.", show_default="built-in glyphs"
+            "--check", metavar="FOLDER", help="Images for the comparison with torch.", show_default="built-in glyphs"
         ),
     ] = None,
     force: ForceOpt = False,
@@ -37,11 +38,12 @@ def export(
 ) -> None:
     """Write a model as ONNX files, which run without torch.
 
-    Encoder, decoder and the whole translation, from pixels to pixels, any number of images at
-    once; domains and their codes are in the metadata. Compared with torch before they get their names.
+    Writes the encoder, the decoder and the whole translation from pixels to pixels, for any
+    number of images at once. Domains and domain codes are in the files' metadata. Each file is
+    compared with torch before it is written under its name.
     """
     if to != "onnx":
-        raise ConfigError(f"--to {to!r} is no format", "use onnx")
+        raise ConfigError(f"there is no format {to!r}", "use --to onnx")
     # Late: torch.
     from i2i_cli.checkpoints.names import export_folder
     from i2i_cli.jobs.export import export_onnx, sample_images
@@ -50,8 +52,8 @@ def export(
     folder = out or export_folder(translator.path)
     result = export_onnx(translator, folder, check or sample_images(), overwrite=force, note=say)
     say(
-        f"compared with torch on {result.num_images} images, every way: codes differ by {result.largest_code:.1e} "
-        f"of their spread at most, pixels by {result.largest_level} of 255 ({result.differing:.3%} of them)"
+        f"compared with torch on {result.num_images} images: codes differ by at most {result.largest_code:.1e} "
+        f"of their spread, pixels by at most {result.largest_level} of 255 ({result.differing:.3%} of the pixels)"
     )
     for path in result.files:
         values = {"file": str(path), "largest_level": result.largest_level, "largest_code": result.largest_code}

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 EXAMPLES = """Examples:
 
 \b
-  i2i fit-classifier faces/ -w runs/faces --labels glasses    of faces/with/*.png, faces/without/*.png
-  i2i classify img.png -w runs/faces --labels glasses         then use it
+  Folders faces/with and faces/without; then use the classifier:
+  i2i fit-classifier faces/ -w runs/faces --labels glasses
+  i2i classify img.png -w runs/faces --labels glasses
+
+\b
+  All scans of a patient stay on one side of a split:
   i2i fit-classifier scans/ -w xray --group 'person[0-9]+' -o mine.safetensors
 """
 
@@ -26,25 +30,25 @@ def fit_classifier(
     data: Annotated[
         Path,
         typer.Argument(
-            metavar="DATA", help="A folder of images a label, with train/ and test/ above or without; or an index.",
+            metavar="DATA", help="A folder with one folder of images a label (or train/ and test/ above), or an index.",
             show_default=False,
         ),
     ],
     labels: Annotated[
         str | None,
-        typer.Option("--labels", metavar="NAME", help="What to call the classifier.", show_default="after DATA"),
+        typer.Option("--labels", metavar="NAME", help="Name of the classifier.", show_default="the name of DATA"),
     ] = None,
     group: Annotated[
         str | None,
         typer.Option(
             "--group", metavar="REGEX", show_default=False,
-            help="Files whose paths match it alike (of one patient, say) stay on one side of every split.",
+            help="Files with the same match in their paths (one patient, say) stay on one side of each split.",
         ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", metavar="FILE", help="Weights file to write.", show_default="the weights themselves"
+            "-o", "--out", metavar="FILE", help="Weights file to write.", show_default="the file given by -w"
         ),
     ] = None,
     force: ForceOpt = False,
@@ -52,10 +56,10 @@ def fit_classifier(
     device: DeviceOpt = "auto",
     as_json: JsonOpt = False,
 ) -> None:  # fmt: skip
-    """Fit a classifier of any labels on the domain codes.
+    """Fit a classifier of your own labels on domain codes.
 
-    The networks stay as they are: logistic regression on their codes, its regularisation
-    chosen on folds. It is stored in the weights under its name.
+    The networks do not change: a logistic regression is fitted on their domain codes, with the
+    regularisation chosen by cross-validation, and stored in the weights file under its name.
     """
     # Late: torch.
     from i2i_cli.checkpoints.names import data_name
@@ -80,7 +84,7 @@ def fit_classifier(
         _print_figures(fitted)
     for doubt in fitted.doubts():
         say(f"warning: {doubt}")
-    say(f"stored as {name!r} in {target}; use it: i2i classify IMAGE -w {target} --labels {name}")
+    say(f"stored as {name!r} in {target}; to use it: i2i classify IMAGE -w {target} --labels {name}")
     summarise(len(failures), len(gallery) + len(failures))
 
 

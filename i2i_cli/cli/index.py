@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from i2i_cli.cli.app import app
+from i2i_cli.cli.help import INPUT, OUTPUT
 from i2i_cli.cli.options import (
     DeviceOpt,
     EngineOpt,
@@ -23,11 +24,14 @@ from i2i_cli.errors import ConfigError
 EXAMPLES = """Examples:
 
 \b
-  i2i index photos/ -o photos.safetensors          again: only what has changed is encoded
-  i2i index photos/ -o photos.csv                  for other tools; .npz too
-  i2i index photos/ -o part-2.safetensors --shard 2/8     one of eight machines; then --merge
-  i2i index --merge a.safetensors b.safetensors -o both.safetensors
+  i2i index photos/ -o photos.safetensors      run again to update the file
+  i2i index photos/ -o photos.csv              for other tools; .npz too
   i2i neighbours query.png --gallery photos.safetensors
+
+\b
+  Eight machines that share a folder, then one file of all parts:
+  i2i index photos/ -o part-2.safetensors --shard 2/8
+  i2i index --merge part-1.safetensors part-2.safetensors -o all.safetensors
 """
 
 
@@ -35,24 +39,30 @@ EXAMPLES = """Examples:
 def index(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="FOLDER", help="A folder of images; with --merge, galleries.", show_default=False),
+        typer.Argument(metavar="FOLDER...", help="A folder of images; with --merge, index files.", show_default=False),
     ],
     out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="FILE", help=".safetensors, .npz or .csv.", show_default=False)
+        Path,
+        typer.Option(
+            "-o", "--out", metavar="FILE", help="File to write: .safetensors, .npz or .csv.", show_default=False,
+            rich_help_panel=OUTPUT,
+        ),
     ],
     own: FromOpt = None,
-    merge: Annotated[bool, typer.Option("--merge", help="Join galleries of the same weights.")] = False,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Join index files made with the same weights.", rich_help_panel=INPUT)
+    ] = False,
     shard: ShardOpt = None,
     engine: EngineOpt = "local",
     force: ForceOpt = False,
     weights: WeightsOpt = None,
     device: DeviceOpt = "auto",
     as_json: JsonOpt = False,
-) -> None:
-    """Keep the codes of a folder's images in a file.
+) -> None:  # fmt: skip
+    """Store the codes of a folder's images in a file.
 
-    A .safetensors gallery is brought up to date when it is there: changed and new images are
-    encoded, those that are gone leave it. The first folder below FOLDER is an image's label.
+    An existing .safetensors file is updated: new and changed images are encoded, and images that
+    no longer exist are removed. The first folder below FOLDER is the label of an image.
     """
     # Late: numpy, torch.
     from i2i_cli.jobs.retrieval.gallery import check_suffix
@@ -62,7 +72,9 @@ def index(
         _merge(paths, out, force, as_json)
         return
     if len(paths) > 1:
-        raise ConfigError(f"{len(paths)} folders make no one gallery", "index each, then join them with --merge")
+        raise ConfigError(
+            f"{len(paths)} folders are given; an index holds one", "index each, then join the files with --merge"
+        )
     from i2i_cli.cli.progress import progress, stop_on_signal
     from i2i_cli.inference.inputs import parse_shard
     from i2i_cli.jobs.retrieval.indexing import index_folder
@@ -83,7 +95,7 @@ def index(
     say(f"{result.encoded} encoded, {result.kept} unchanged, {result.removed} gone, {len(result.failures)} unreadable")
     if not result.finished:
         say(
-            "stopped and saved; the same command goes on"
+            "stopped and saved; run the same command to resume"
             if out.suffix == ".safetensors"
             else "stopped; nothing was written"
         )

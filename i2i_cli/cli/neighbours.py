@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2i_cli.cli.app import app
+from i2i_cli.cli.help import OUTPUT
 from i2i_cli.cli.options import (
     CropOpt,
     DeviceOpt,
@@ -35,46 +36,63 @@ if TYPE_CHECKING:
 EXAMPLES = """Examples:
 
 \b
-  i2i neighbours query.png                             among the run's training images
-  i2i neighbours query.png --gallery photos/ -k 10     among the images of a folder
-  i2i neighbours a.png b.png --in anime --sheet n.png  in one domain, with a picture
+  i2i neighbours query.png                           in the training images
+  i2i neighbours query.png --gallery photos/ -k 10   in a folder
+  i2i neighbours query.png --gallery photos.safetensors  in an index
+  i2i neighbours a.png b.png --in anime --sheet n.png    and a picture
   i2i neighbours query.png --json | jq -r .neighbours[0].path
   find new/ -name '*.png' -print0 | i2i neighbours --from-file - -0
 """
 
 
+SEARCH = "Search"
+"""The group of the options that say what is searched, and how."""
+
+
 @app.command(epilog=EXAMPLES)
 def neighbours(
     images: ImagesArg = None,
-    count: Annotated[int, typer.Option("-k", "--count", min=1, help="Neighbours a query.")] = 5,
+    count: Annotated[
+        int,
+        typer.Option(
+            "-k", "--count", metavar="N", min=1, help="Number of neighbours of each query.", rich_help_panel=SEARCH
+        ),
+    ] = 5,
     inside: Annotated[
         str | None,
         typer.Option(
-            "--in", metavar="DOMAIN", help="Search this domain alone.", show_default="all but the query's own",
-            autocompletion=complete_domain,
+            "--in", metavar="DOMAIN", help="Search this domain only.", show_default="all but the query's own",
+            autocompletion=complete_domain, rich_help_panel=SEARCH,
         ),
     ] = None,
     own: FromOpt = None,
     gallery: Annotated[
         Path | None,
         typer.Option(
-            "--gallery", metavar="FOLDER|FILE", help="Images to search, or an index of them.",
-            show_default="the run's training images, else the query's folder",
+            "--gallery", metavar="FOLDER|FILE", help="A folder of images to search, or an index.",
+            show_default="the run's training images, else the query's folder", rich_help_panel=SEARCH,
         ),
     ] = None,
     by: Annotated[
         str | None,
         typer.Option(
-            "--by", metavar="CODE", help="What to compare: descriptor, content (the paper's), domain or both.",
-            show_default="descriptor, where the weights hold one",
+            "--by", metavar="CODE", help="What to compare: descriptor, content (as in the paper), domain or both.",
+            show_default="descriptor if the weights have one, else content", rich_help_panel=SEARCH,
         ),
     ] = None,
     approximate: Annotated[
-        bool, typer.Option("--approximate", help="Faster in millions of codes, and misses some; needs faiss.")
+        bool,
+        typer.Option(
+            "--approximate", help="Search millions of codes faster, and miss some; needs faiss.",
+            rich_help_panel=SEARCH,
+        ),
     ] = False,
     sheet: Annotated[
         Path | None,
-        typer.Option("--sheet", metavar="FILE", help="A picture: each query, then its neighbours.", show_default=False),
+        typer.Option(
+            "--sheet", metavar="FILE", help="Also draw each query beside its neighbours.", show_default=False,
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     force: ForceOpt = False,
     recursive: RecursiveOpt = False,
@@ -85,10 +103,10 @@ def neighbours(
     device: DeviceOpt = "auto",
     as_json: JsonOpt = False,
 ) -> None:  # fmt: skip
-    """Find the images of other domains that show the same thing.
+    """Find the most similar images of other domains.
 
-    A line each: query, rank, score, domain and path, with tabs between. The score is the
-    cosine of what is compared: 1 is equal.
+    Prints a line for each neighbour: query, rank, score, domain and path, separated by tabs.
+    The score is a cosine similarity: 1 means equal codes.
     """
     # Late: torch, which neither help nor completion needs.
     from i2i_cli.files import check_new
@@ -100,7 +118,7 @@ def neighbours(
         check_new(sheet, force)
         check_picture(sheet)
     if by is not None and by not in BY:
-        raise ConfigError(f"--by {by!r} is no code", f"use {', '.join(BY)}")
+        raise ConfigError(f"there is no --by {by!r}", f"use {', '.join(BY)}")
     sources = sources_of(images, recursive, file_list, nul, crop)
     translator = open_translator(weights, device)
     if own is not None:
@@ -121,8 +139,8 @@ def neighbours(
         say(f"sheet: {sheet}")
     if gone:
         say(
-            f"warning: {len(set(gone))} of the images found are gone, {shown_path(gone[0])} among them: "
-            "if they have moved, index them anew (i2i index FOLDER -o FILE)"
+            f"warning: {len(set(gone))} of the images found no longer exist, such as {shown_path(gone[0])}; "
+            "if they have moved, index them again: i2i index FOLDER -o FILE"
         )
     if num_spoilt:
         say(f"{num_spoilt} of {num_spoilt + len(opened)} images of the gallery could not be read")
@@ -160,7 +178,7 @@ def _report(answer: "Answer", as_json: bool) -> bool:
         for rank, near in enumerate(found, 1)
     ]
     if not lines:
-        say(f"{answer.source}: the gallery holds nothing to compare it with")
+        say(f"{answer.source}: the gallery holds no image to compare it with")
     values = {"query": str(answer.source), "domain": answer.domain, "neighbours": found}
     if lines or as_json:
         print_result(values, "\n".join(lines), as_json)

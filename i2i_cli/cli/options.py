@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from i2i_cli.cli.help import INPUT, MANY, MODEL, OUTPUT
 from i2i_cli.cli.report import check_stdin, read_stdin, say, shown_path
 from i2i_cli.errors import ConfigError, DataError
 
@@ -33,34 +34,48 @@ WeightsOpt = Annotated[
     typer.Option(
         "-w",
         "--weights",
-        help="Weights: a run folder, a file or a name. Without: I2I_WEIGHTS, else the newest finished "
-        "run in ./runs, else the shipped faces.",
+        metavar="NAME|PATH",
+        help="The model: a name, a weights file or a run folder.",
         autocompletion=complete_weights,
-        show_default=False,
+        show_default="I2I_WEIGHTS, else the newest finished run in ./runs, else faces",
+        rich_help_panel=MODEL,
     ),
 ]
 ImagesArg = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="IMAGE...", help="Image files, folders with -r, or - for stdin.", show_default=False),
+    typer.Argument(metavar="IMAGE...", help="Image files, folders (with -r), or - for stdin.", show_default=False),
 ]
-RecursiveOpt = Annotated[bool, typer.Option("-r", "--recursive", help="Take all images below a folder.")]
+RecursiveOpt = Annotated[
+    bool, typer.Option("-r", "--recursive", help="Take all images below each folder.", rich_help_panel=INPUT)
+]
 FileListOpt = Annotated[
     Path | None,
     typer.Option(
-        "--from-file", metavar="FILE", help="Take paths from a file, one a line; - is stdin.", show_default=False
+        "--from-file",
+        metavar="FILE",
+        help="Read paths from a file, one a line; - is stdin.",
+        show_default=False,
+        rich_help_panel=INPUT,
     ),
 ]
 NulOpt = Annotated[
-    bool, typer.Option("-0", "--null", help="The paths in --from-file end with NUL, as of find -print0.")
+    bool,
+    typer.Option(
+        "-0", "--null", help="Paths in --from-file end with NUL, as find -print0 writes.", rich_help_panel=INPUT
+    ),
 ]
-DeviceOpt = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
+DeviceOpt = Annotated[
+    str,
+    typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=MODEL),
+]
 CropOpt = Annotated[
     str | None,
     typer.Option(
         "--crop",
         metavar="X,Y,W,H",
-        help="Take only this part of each image: left, top, width, height in pixels.",
+        help="Use only this part of each image: left, top, width, height, in pixels.",
         show_default=False,
+        rich_help_panel=INPUT,
     ),
 ]
 FromOpt = Annotated[
@@ -68,21 +83,36 @@ FromOpt = Annotated[
     typer.Option(
         "--from",
         metavar="DOMAIN",
-        help="The images' own domain.",
-        show_default="their folder's, else predicted",
+        help="The domain that the images are from.",
+        show_default="the name of a folder above, else predicted",
         autocompletion=complete_domain,
+        rich_help_panel=INPUT,
     ),
 ]
-SeedOpt = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
-JsonOpt = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
+SeedOpt = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of all random numbers.", rich_help_panel=MODEL)]
+JsonOpt = Annotated[
+    bool, typer.Option("--json", help="Print results as JSON, one object a line.", rich_help_panel=OUTPUT)
+]
 EngineOpt = Annotated[
-    str, typer.Option("--engine", help="local, or ray: on a Ray cluster, or on all cores of this machine.")
+    str,
+    typer.Option(
+        "--engine",
+        metavar="local|ray",
+        help="Where to work: in this process, or by Ray on a cluster or all cores here.",
+        rich_help_panel=MANY,
+    ),
 ]
 ShardOpt = Annotated[
     str | None,
-    typer.Option("--shard", metavar="I/N", help="Only every N-th image, from the I-th on.", show_default=False),
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Do part I of N: every N-th image, from the I-th on.",
+        show_default=False,
+        rich_help_panel=MANY,
+    ),
 ]
-ForceOpt = Annotated[bool, typer.Option("--force", help="Overwrite outputs that are there.")]
+ForceOpt = Annotated[bool, typer.Option("--force", help="Overwrite existing files.", rich_help_panel=OUTPUT)]
 
 
 def sources_of(
@@ -96,7 +126,7 @@ def sources_of(
     """The images that a command line names, or the part `crop` of each; `anywhere`: at addresses too.
 
     Raises:
-        ConfigError: none at all, stdin asked for twice, or a crop that is none.
+        ConfigError: no images, stdin named twice, or a crop that cannot be read.
         DataError: the list cannot be read.
     """
     from i2i_cli.inference.inputs import STREAM, find_sources, listed_paths, parse_crop, url_of
@@ -109,14 +139,14 @@ def sources_of(
             raise DataError(f"cannot read {file_list}: {error.strerror or error}") from error
         paths += listed_paths(data, b"\0" if nul else b"\n")
     if paths.count(STREAM) + (file_list == STREAM) > 1:
-        raise ConfigError("stdin can be one thing only", "give one - on the command line")
+        raise ConfigError("- (stdin) is given more than once", "give it once")
     if not paths:
-        raise ConfigError("no images given", "name some, or give - or --from-file -")
+        raise ConfigError("no images given", "name image files, or - for stdin, or --from-file LIST")
     if STREAM in paths:
         check_stdin()
     far = None if anywhere else next((url for path in paths if (url := url_of(path))), None)
     if far is not None:
-        raise ConfigError(f"{far} is an address", "add --engine ray to `i2i translate`, or copy it here first")
+        raise ConfigError(f"{far} is an address, not a file", "use `i2i translate --engine ray`, or copy it here first")
     find = find_sources
     if anywhere:
         from i2i_cli.jobs.bulk.remote import find_sources as find
@@ -128,19 +158,19 @@ ENGINES = ("local", "ray")
 
 
 def check_engine(engine: str) -> None:
-    """Refuse what no work is done on.
+    """Check `--engine`.
 
     Raises:
         ConfigError: it is not known.
     """
     if engine not in ENGINES:
-        raise ConfigError(f"--engine {engine!r} is not known", f"use {' or '.join(ENGINES)}")
+        raise ConfigError(f"there is no --engine {engine!r}", f"use {' or '.join(ENGINES)}")
 
 
 def open_for_translation(weights: str | None, device: str, runtime: str) -> "BaseTranslator":
     """The model meant by `-w`, run by torch, or its export by onnxruntime; named in one line on stderr."""
     if runtime not in RUNTIMES:
-        raise ConfigError(f"--runtime {runtime!r} is not known", f"use {' or '.join(RUNTIMES)}")
+        raise ConfigError(f"there is no --runtime {runtime!r}", f"use {' or '.join(RUNTIMES)}")
     if runtime == "torch":
         return open_translator(weights, device)
     # Late: onnxruntime, and nothing of torch.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2i_cli.cli.app import app
+from i2i_cli.cli.help import OUTPUT
 from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, SeedOpt, WeightsOpt, open_translator
 from i2i_cli.cli.report import print_error, print_result, say
 
@@ -15,34 +16,54 @@ if TYPE_CHECKING:
 EXAMPLES = """Examples:
 
 \b
-  i2i plot DATA -w faces -o codes.png                     t-SNE of the codes of a folder's images
-  i2i plot runs/faces/gallery.safetensors -o codes.html   points that show their images
-  i2i plot runs/faces -o curves.png                       losses, held-out figures, latest samples
-  i2i plot runs/faces -o curves.html                      and how the samples came about
+  i2i plot DATA -w faces -o codes.png           t-SNE of a folder's images
+  i2i plot codes.safetensors -o codes.html      points that show their images
   i2i plot codes.safetensors --method pca --thumbnails -o codes.png
+  i2i plot runs/faces -o curves.png             losses and held-out figures
+  i2i plot runs/faces -o curves.html            and the samples of each step
 """
+
+
+DRAWING = "Drawing"
+"""The group of the options that say what the picture shows."""
 
 
 @app.command(epilog=EXAMPLES)
 def plot(
     data: Annotated[
         Path,
-        typer.Argument(metavar="DATA|GALLERY|RUN", help="A folder of images, a gallery, or a run.", show_default=False),
+        typer.Argument(
+            metavar="DATA|GALLERY|RUN", help="A folder of images, an index, or a run folder.", show_default=False
+        ),
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help=".png, .html or .csv.", show_default=False)],
-    method: Annotated[str, typer.Option("--method", help="tsne or pca.")] = "tsne",
-    thumbnails: Annotated[bool, typer.Option("--thumbnails", help="Show some of the images at their points.")] = False,
-    limit: Annotated[int, typer.Option("--limit", min=10, help="Most images of a label.")] = 500,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--out", metavar="FILE", help="File to write: .png, .html or .csv.", show_default=False,
+            rich_help_panel=OUTPUT,
+        ),
+    ],
+    method: Annotated[
+        str, typer.Option("--method", metavar="tsne|pca", help="How to draw codes in two dimensions.",
+                          rich_help_panel=DRAWING)
+    ] = "tsne",
+    thumbnails: Annotated[
+        bool, typer.Option("--thumbnails", help="Draw some images at their points.", rich_help_panel=DRAWING)
+    ] = False,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=10, help="Use at most N images a label.", rich_help_panel=DRAWING)
+    ] = 500,
     seed: SeedOpt = 0,
     force: ForceOpt = False,
     weights: WeightsOpt = None,
     device: DeviceOpt = "auto",
     as_json: JsonOpt = False,
-) -> None:
-    """Draw the codes of images in two dimensions, or the curves of a run.
+) -> None:  # fmt: skip
+    """Plot codes in two dimensions, or the curves of a run.
 
-    Content, domain and both side by side, coloured by domain; the silhouette tells how far apart
-    the domains lie in a code: near 0 is good for content. Only a folder of images needs weights.
+    Draws the content code, the domain code and both side by side, coloured by domain. The
+    silhouette says how far apart the domains are: near 0 is good for content. Only a folder of
+    images needs a model (-w).
     """
     # Late: numpy, torch.
     from i2i_cli.cli.progress import progress

@@ -41,7 +41,7 @@ class Stop:
         if not self._is_asked or (self._received and number == signal.SIGINT):
             raise typer.Exit(128 + number)
         self._received, self.exit_code = True, 128 + number
-        say("\nfinishing what is under way, then saving (Ctrl-C again to stop at once)")
+        say("\nfinishing the current work, then saving (press Ctrl-C again to stop at once)")
 
 
 @contextmanager

@@ -45,7 +45,9 @@ def _stdout_told() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise DataError(f"cannot write to stdout: {error.strerror or error}", "make room, or give -o FILE") from error
+        raise DataError(
+            f"cannot write to stdout: {error.strerror or error}", "free some space, or give -o FILE"
+        ) from error
 
 
 def print_error(error: I2IError) -> None:
@@ -111,7 +113,7 @@ def check_stdin() -> None:
     """
     if sys.stdin is None or sys.stdin.isatty():
         what = "closed" if sys.stdin is None else "the terminal, not a file"
-        raise ConfigError(f"stdin is {what}", "pipe one in: i2i … - < image.png")
+        raise ConfigError(f"stdin is {what}", "give it a file: i2i … - < image.png")
 
 
 def read_stdin() -> bytes:

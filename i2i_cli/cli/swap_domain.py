@@ -13,28 +13,32 @@ from i2i_cli.errors import ConfigError
 EXAMPLES = """Examples:
 
 \b
-  i2i swap-domain me.png hero.png                    writes me~hero.png and hero~me.png
-  i2i swap-domain me.png hero.png --sheet swap.png   and all four side by side
+  i2i swap-domain me.png art.png                   me~art.png, art~me.png
+  i2i swap-domain me.png art.png --sheet swap.png  and all four in one picture
+  i2i swap-domain bag.png shoe.png --from sketch_bag --from photo_shoe
 """
 
 
 @app.command("swap-domain", epilog=EXAMPLES)
 def swap_domain(
-    a: Annotated[Path, typer.Argument(metavar="A", help="An image.", show_default=False)],
+    a: Annotated[Path, typer.Argument(metavar="A", help="An image of one domain.", show_default=False)],
     b: Annotated[Path, typer.Argument(metavar="B", help="An image of another domain.", show_default=False)],
     own: Annotated[
         list[str] | None,
         typer.Option(
-            "--from", metavar="DOMAIN", help="Domain of A, then again of B, where the model needs them.",
-            show_default="their folders', else predicted", autocompletion=complete_domain,
+            "--from", metavar="DOMAIN", help="The domain of A, then a second --from: that of B.",
+            show_default="the names of folders above, else predicted", autocompletion=complete_domain,
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", metavar="FOLDER", help="Folder for the two results.", show_default=False),
+        typer.Option("-o", "--out", metavar="FOLDER", help="Folder of the two results.", show_default="beside A and B"),
     ] = None,
     sheet: Annotated[
-        Path | None, typer.Option("--sheet", metavar="FILE", help="A picture of A, A~B, B~A and B.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--sheet", metavar="FILE", help="Also draw A, A~B, B~A and B in one picture.", show_default=False
+        ),
     ] = None,
     force: ForceOpt = False,
     weights: WeightsOpt = None,
@@ -43,13 +47,13 @@ def swap_domain(
 ) -> None:  # fmt: skip
     """Exchange the domain codes of two images.
 
-    A as B's domain shows it, and B as A's does.
+    A~B.png shows the content of A with the domain code of B, and B~A.png the reverse.
     """
     # Late: torch.
     from i2i_cli.jobs.translation.swapping import plan_swap, swap_files
 
     if own is not None and len(own) != 2:
-        raise ConfigError(f"--from is given {len(own)} times, not twice", "give A's domain, then B's")
+        raise ConfigError(f"--from is given {len(own)} times, not twice", "give the domain of A, then that of B")
     sources = (own[0], own[1]) if own else (None, None)
     plan = plan_swap(a, b, out, sheet, sources=sources, overwrite=force)
     translator = open_translator(weights, device)

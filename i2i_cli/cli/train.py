@@ -18,18 +18,24 @@ if TYPE_CHECKING:
 EXAMPLES = """Examples:
 
 \b
-  i2i train DATA                                    folders DATA/anime, DATA/human, ...
-  i2i train DATA --minutes 30 --flip --name faces   half an hour, into ./runs/faces
-  i2i train --resume runs/faces                     go on, exactly where it stopped
-  i2i train --resume runs/faces --steps 40000       ... and further than planned
-  i2i train DATA --recipe sharp --flip              sharper, slower; 2,000 steps
-  i2i train DATA --recipe paper                     the plain paper
-  i2i train DATA --devices 4                        four GPUs of this machine (README: several machines)
-  i2i train DATA --family dual --inputs sketch_bag,photo_shoe --outputs photo_bag,sketch_shoe
-  i2i train DATA --set objective.weights.kl=0       any setting of runs/NAME/config.toml
+  i2i train DATA                               DATA/anime, DATA/human, ...
+  i2i train DATA --minutes 30 --flip --name faces   into ./runs/faces
+  i2i train --resume runs/faces                resume exactly where it stopped
+  i2i train --resume runs/faces --steps 40000  and train longer
+  i2i train DATA --recipe sharp --flip         sharper images, slower training
+  i2i train DATA --recipe paper                the paper without our changes
+  i2i train DATA --devices 4                   four GPUs of this machine
+  i2i train DATA --set objective.weights.kl=0  any setting of config.toml
+
+\b
+  The dual family takes four folders:
+  i2i train DATA --family dual --inputs sketch_bag,photo_shoe \\
+      --outputs photo_bag,sketch_shoe
 """
 
 Text = str | None
+METHOD, DATA, LENGTH, RUN, MACHINE = "Method", "Data", "Length", "Run", "Machine"
+"""Groups of options in the help."""
 
 
 def _settings(**flags: Any) -> dict[str, Any]:
@@ -52,7 +58,7 @@ def _batch(text: str | None) -> dict[str, Any]:
     if text is None or text == "auto":
         return {"training__fit_memory": True} if text else {}
     if not text.isascii() or not text.isdigit():
-        raise ConfigError(f"--batch-size {text!r} is no number of images", "use a whole number, or auto")
+        raise ConfigError(f"--batch-size {text!r} is not a number of images", "use a whole number, or auto")
     return {"training__batch_size": int(text)}
 
 
@@ -69,7 +75,7 @@ def _launch(devices: int) -> None:
 
     result = launch(devices, sys.argv[1:], pass_on)
     if result.failed or result.how.startswith("signal"):  # an error of its own the first has told itself
-        hint = result.said or "go on from the last checkpoint: i2i train --resume RUN"
+        hint = result.said or "resume from the last checkpoint: i2i train --resume RUN"
         print_error(I2IError(f"process {result.failed} of {devices} ended with {result.how}", hint))
     raise typer.Exit(result.exit_code)
 
@@ -80,102 +86,151 @@ def train(
         Path | None,
         typer.Argument(
             metavar="[DATA]",
-            help="A folder with one folder of images a domain. Without: built-in glyphs.",
+            help="A folder with one folder of images a domain. Without DATA: built-in characters.",
             show_default=False,
         ),
     ] = None,
-    family: Annotated[Text, typer.Option("--family", help="The method: srae, or dual.", show_default="srae")] = None,
+    family: Annotated[
+        Text,
+        typer.Option(
+            "--family", metavar="srae|dual", help="The method.", show_default="srae", rich_help_panel=METHOD
+        ),
+    ] = None,
     inputs: Annotated[
         Text,
-        typer.Option("--inputs", metavar="A,B", help="Of dual: two domains, of different things.", show_default=False),
+        typer.Option(
+            "--inputs", metavar="A,B", help="dual: two domains, of different kinds of things.", show_default=False,
+            rich_help_panel=METHOD,
+        ),
     ] = None,
     outputs: Annotated[
         Text,
         typer.Option(
-            "--outputs",
-            metavar="C,D",
-            help="Of dual: what they become; C shows what A shows, D what B.",
-            show_default=False,
-        ),
-    ] = None,
-    name: Annotated[
-        Text, typer.Option("--name", help="The run goes to ./runs/NAME.", show_default="after DATA")
-    ] = None,
-    steps: Annotated[int | None, typer.Option("--steps", help="Stop at this step.", show_default="20000")] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option(
-            "--minutes", help="Train for this long instead; scoring and fitting come after.", show_default=False
-        ),
-    ] = None,
-    image_size: Annotated[
-        int | None, typer.Option("--image-size", help="32, 64, 128 or 256 pixels.", show_default="64")
-    ] = None,
-    batch_size: Annotated[
-        Text,
-        typer.Option(
-            "--batch-size",
-            metavar="N|auto",
-            help="Images a step; auto: the recipe's, in parts where memory is short.",
-            show_default="32; dual: 16",
-        ),
-    ] = None,
-    flip: Annotated[
-        bool | None,
-        typer.Option(
-            "--flip/--no-flip", help="Mirror half of the images; not for letters or x-rays.", show_default="no-flip"
-        ),
-    ] = None,
-    pairs: Annotated[
-        Text,
-        typer.Option(
-            "--pairs", help="auto: equal file names in two domains are pairs, for scoring; none.", show_default="auto"
-        ),
-    ] = None,
-    device: Annotated[
-        Text, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto")
-    ] = None,
-    devices: Annotated[
-        int, typer.Option("--devices", metavar="N", min=1, help="Train in N processes, a GPU or some cores each.")
-    ] = 1,
-    precision: Annotated[Text, typer.Option("--precision", help="auto, fp32 or bf16.", show_default="auto")] = None,
-    perceptual: Annotated[
-        Text,
-        typer.Option(
-            "--perceptual",
-            help="Features: auto, imagenet (VGG-16, downloads 528 MB), bundled, random, none, or a VGG-16 file.",
-            show_default="auto",
+            "--outputs", metavar="C,D", help="dual: the domains that A and B become; C shows what A shows.",
+            show_default=False, rich_help_panel=METHOD,
         ),
     ] = None,
     recipe: Annotated[
         Text,
         typer.Option(
-            "--recipe",
-            help="default, or paper (nothing else); of srae also sharp, neighbours and classification.",
-            show_default="default",
+            "--recipe", metavar="NAME", rich_help_panel=METHOD, show_default="default",
+            help="Settings for a purpose: default or paper; with srae also sharp, neighbours, classification.",
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Seed of every random draw.", show_default="0")] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="F.toml", help="Settings from a file.", show_default=False)
+    perceptual: Annotated[
+        Text,
+        typer.Option(
+            "--perceptual", metavar="NAME|FILE", rich_help_panel=METHOD, show_default="auto",
+            help="srae: features of the perceptual loss: auto, imagenet (VGG-16; downloads 528 MB), bundled, "
+            "random, none, or a VGG-16 file.",
+        ),
     ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.", show_default=False),
+    image_size: Annotated[
+        int | None,
+        typer.Option(
+            "--image-size", metavar="N", help="Pixels a side: 32, 64, 128 or 256.", show_default="64",
+            rich_help_panel=DATA,
+        ),
     ] = None,
-    init: Annotated[
-        Path | None, typer.Option("--init", metavar="WEIGHTS", help="Start from these weights.", show_default=False)
+    flip: Annotated[
+        bool | None,
+        typer.Option(
+            "--flip/--no-flip", help="Mirror half of the images (not for letters or x-rays).",
+            show_default="no-flip", rich_help_panel=DATA,
+        ),
+    ] = None,
+    pairs: Annotated[
+        Text,
+        typer.Option(
+            "--pairs", metavar="auto|none", help="auto: equal file names are pairs, used in scoring only.",
+            show_default="auto", rich_help_panel=DATA,
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps", metavar="N", help="Stop at step N.", show_default="20000", rich_help_panel=LENGTH
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--minutes", metavar="N", help="Train N minutes; scores and codes take more time after that.",
+            show_default=False, rich_help_panel=LENGTH,
+        ),
+    ] = None,
+    name: Annotated[
+        Text,
+        typer.Option("--name", help="Write the run to ./runs/NAME.", show_default="the name of DATA",
+                     metavar="NAME", rich_help_panel=RUN),
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option("--resume", metavar="RUN", help="Go on with this run; needs no other option.", show_default=False),
+        typer.Option(
+            "--resume", metavar="RUN", help="Resume this run; no other option is needed.", show_default=False,
+            rich_help_panel=RUN,
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The result as a JSON object.")] = False,
-) -> None:
-    """Train a model on a folder per domain.
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            "--init", metavar="WEIGHTS", help="Start from these weights.", show_default=False, rich_help_panel=RUN
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", metavar="F.toml", help="Read settings from a file.", show_default=False, rich_help_panel=RUN
+        ),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change any setting of config.toml; may be repeated.",
+            show_default=False, rich_help_panel=RUN,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed", metavar="N", help="Seed of all random numbers.", show_default="0", rich_help_panel=RUN
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as a JSON object.", rich_help_panel=RUN)
+    ] = False,
+    batch_size: Annotated[
+        Text,
+        typer.Option(
+            "--batch-size", metavar="N|auto", rich_help_panel=MACHINE, show_default="32; dual: 16",
+            help="Images a step; auto: the recipe's number, in parts if memory is short.",
+        ),
+    ] = None,
+    device: Annotated[
+        Text,
+        typer.Option(
+            "--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None,
+    devices: Annotated[
+        int,
+        typer.Option(
+            "--devices", metavar="N", min=1, help="Train in N processes: a GPU, or a share of the cores, each.",
+            rich_help_panel=MACHINE,
+        ),
+    ] = 1,
+    precision: Annotated[
+        Text,
+        typer.Option(
+            "--precision", metavar="NAME", help="auto, fp32 or bf16.", show_default="auto", rich_help_panel=MACHINE
+        ),
+    ] = None,
+) -> None:  # fmt: skip
+    """Train a model on one folder of images a domain.
 
-    The run folder explains itself. Ctrl-C saves and stops; --resume goes on exactly there.
-    Watch RUN/samples/latest.png.
+    Writes a run folder. Look at RUN/samples/latest.png while it trains. Ctrl-C saves and
+    stops; --resume RUN continues exactly there.
     """
     flags = _settings(
         family=family, recipe=recipe, seed=seed,
@@ -187,7 +242,8 @@ def train(
     )  # fmt: skip
     if resume is not None and (data or init or config or name or recipe or family or inputs or outputs):
         raise ConfigError(
-            "--resume goes on with a run as it is", "give no DATA, --name, --config, --recipe or --init with it"
+            "--resume continues a run with its own settings",
+            "give no DATA, --name, --config, --recipe or --init with it",
         )
     if resume is not None and steps is not None and minutes is None:
         flags["training"]["minutes"] = 0.0  # the new goal takes the place of the old one
@@ -238,7 +294,7 @@ def _watched(trained: Callable[[dict[str, Any]], "TrainingResult"], as_json: boo
 
 def _tell(result: "TrainingResult", as_json: bool) -> None:
     if not result.finished:
-        say(f"stopped and saved at step {result.step}; go on with: i2i train --resume {result.folder}")
+        say(f"stopped and saved at step {result.step}; to resume: i2i train --resume {result.folder}")
         return
     say(f"finished at step {result.step}: look at {result.folder}/samples/latest.png")
     values = {"run": str(result.folder), "step": result.step, "images_per_second": round(result.images_per_second, 1)}

@@ -77,10 +77,10 @@ class TrainingView(Observer):
     def scored(self, step: int, figures: "HeldOutFigures") -> None:
         rebuilt, leak = figures.reconstruction_l1, figures.leak_means
         parts = [
-            "" if rebuilt is None else f"reconstruction L1 {rebuilt:.3f}",
-            f"taken for the target {figures.mean_judged:.1%} (worst pair {min(figures.judged.values()):.1%})",
+            "" if rebuilt is None else f"rebuild error {rebuilt:.3f}",
+            f"classified as the target {figures.mean_judged:.1%} (worst pair {min(figures.judged.values()):.1%})",
             f"Frechet {figures.mean_frechet:.2f}",
-            "" if leak is None else f"domain read from content {leak:.2f}",
+            "" if leak is None else f"domain leakage {leak:.2f}",
         ]
         self._print(f"step {step}, held out: {', '.join(part for part in parts if part)}")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2i_cli.cli.app import app
+from i2i_cli.cli.help import MODEL, OUTPUT, TARGET
 from i2i_cli.cli.options import (
     CropOpt,
     DeviceOpt,
@@ -37,15 +38,21 @@ if TYPE_CHECKING:
 EXAMPLES = """Examples:
 
 \b
-  i2i translate img.png --to anime                     writes img-anime.png beside it
-  i2i translate photos/ -r --to anime -o out/          a folder, mirrored below out/
-  i2i translate me.jpg --crop 820,340,600,600 --to anime   the face in a photo
-  i2i translate img.png --to anime --samples 5         img-anime-1.png ... img-anime-5.png
-  i2i translate img.png --like drawing.png -o new.png  in the domain that an image shows
-  i2i translate bag.png --from sketch_bag --to photo_bag --like shoe.png   a dual model
-  i2i translate photos/ -r --to anime -o out/ --shard 2/8 --skip-existing   one of eight machines
-  i2i translate s3://photos/ -r --to anime -o s3://out/ --engine ray   on a Ray cluster
-  curl -s URL | i2i translate - --to anime | display   in a pipe
+  i2i translate img.png --to anime              write img-anime.png
+  i2i translate photos/ -r --to anime -o out/   a folder, mirrored below out/
+  i2i translate me.jpg --crop 820,340,600,600 --to anime  a face in a photo
+  i2i translate img.png --to anime --samples 5  five results, five codes
+  i2i translate img.png --like art.png          the domain code of art.png
+  i2i translate - --to anime < a.png > b.png    read stdin, write stdout
+
+\b
+  A dual model, whose --like image is of the other kind:
+  i2i translate bag.png --from sketch_bag --to photo_bag --like shoe.png
+
+\b
+  One of eight machines that share a folder; a Ray cluster:
+  i2i translate photos/ -r --to anime -o out/ --shard 2/8 --skip-existing
+  i2i translate s3://photos/ -r --to anime -o s3://out/ --engine ray
 """
 
 
@@ -55,51 +62,73 @@ def translate(
     to: Annotated[
         list[str] | None,
         typer.Option(
-            "--to", metavar="DOMAIN", help="Domain to translate to; may be repeated.", autocompletion=complete_domain
+            "--to", metavar="DOMAIN", help="Domain to translate to; may be repeated.",
+            autocompletion=complete_domain, rich_help_panel=TARGET,
         ),
     ] = None,
     own: FromOpt = None,
     like: Annotated[
         Path | None,
-        typer.Option("--like", metavar="REF", help="Take the domain code from this image.", show_default=False),
+        typer.Option(
+            "--like", metavar="IMAGE", help="Use the domain code of this image.", show_default=False,
+            rich_help_panel=TARGET,
+        ),
     ] = None,
     samples: Annotated[
         int,
         typer.Option(
-            "--samples", metavar="N", help="N results, each with another code of the domain.", show_default=False
+            "--samples", metavar="N", help="Write N results, each with a different domain code.", show_default=False,
+            rich_help_panel=TARGET,
         ),
     ] = 0,
     strength: Annotated[
         float,
-        typer.Option("--strength", min=0, max=1, help="From the image's own domain code (0) to the target's (1)."),
+        typer.Option(
+            "--strength", metavar="X", min=0, max=1, help="Blend: 0 is the image's own domain code, 1 the target's.",
+            rich_help_panel=TARGET,
+        ),
     ] = 1.0,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", metavar="FILE|FOLDER", help="Where to write; - is stdout.", show_default=False),
+        typer.Option(
+            "-o", "--out", metavar="FILE|FOLDER", help="Where to write; - is stdout.", show_default="beside the input",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     recursive: RecursiveOpt = False,
     file_list: FileListOpt = None,
     nul: NulOpt = False,
     crop: CropOpt = None,
     size: Annotated[
-        str, typer.Option("--size", help="input: back to the input's size; model: the model's own.")
+        str,
+        typer.Option(
+            "--size", metavar="input|model", help="Size of the results: the input's, or the model's own.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = "input",
     force: ForceOpt = False,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave images alone that are done already.")
+        bool,
+        typer.Option("--skip-existing", help="Skip images whose results exist.", rich_help_panel=OUTPUT),
     ] = False,
     shard: ShardOpt = None,
     engine: EngineOpt = "local",
     weights: WeightsOpt = None,
     device: DeviceOpt = "auto",
-    runtime: Annotated[str, typer.Option("--runtime", help="torch, or onnx: what `i2i export` wrote.")] = "torch",
+    runtime: Annotated[
+        str,
+        typer.Option(
+            "--runtime", metavar="torch|onnx", help="onnx: the files that `i2i export` wrote, without torch.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "torch",
     seed: SeedOpt = 0,
     as_json: JsonOpt = False,
-) -> None:
+) -> None:  # fmt: skip
     """Translate images to another domain.
 
-    The content stays, the look is the other domain's. Results keep the input's size,
-    aspect and alpha, and are named STEM-DOMAIN.png beside it.
+    The result shows the content of the input in the look of the other domain. It keeps
+    the input's size, aspect ratio and alpha, and is named STEM-DOMAIN.png.
     """
     _check(to, like, samples, size)
     _check_runner(engine, runtime, device)
@@ -119,7 +148,7 @@ def translate(
         targets = [translator.target(domain) for domain in to or []]
     tasks = part.of(plan_outputs(sources, [target.label for target in targets], out))
     if as_json and any(path == STREAM for task in tasks for path in task.outputs):
-        raise ConfigError("stdout cannot carry an image and --json", "give -o FILE, or leave --json out")
+        raise ConfigError("stdout cannot hold both an image and --json", "give -o FILE, or leave --json out")
     job = FileTranslation(
         translator=translator,
         targets=targets,
@@ -145,12 +174,12 @@ def _run(job: "FileTranslation", tasks: "Sequence[Task]", engine: str) -> "Gener
 
 
 def _check_runner(engine: str, runtime: str, device: str) -> None:
-    """Refuse what no translation runs on."""
+    """Check the options that choose where the translation runs."""
     check_engine(engine)
     if engine == "ray" and runtime != "torch":
-        raise ConfigError("--engine ray runs torch", "leave --runtime out")
+        raise ConfigError("--engine ray runs torch only", "leave --runtime out")
     if engine == "ray" and device != "auto":
-        raise ConfigError("on Ray every actor takes the device that it is given", "leave --device out")
+        raise ConfigError("--engine ray chooses the device of each actor", "leave --device out")
 
 
 def _check(to: list[str] | None, like: Path | None, samples: int, size: str) -> None:
@@ -158,11 +187,11 @@ def _check(to: list[str] | None, like: Path | None, samples: int, size: str) -> 
     if not to and like is None:
         raise ConfigError("nothing to translate to", "give --to DOMAIN or --like IMAGE")
     if like is not None and (samples or len(to or []) > 1):
-        raise ConfigError("--like is one target: it takes no --samples and at most one --to", "leave one of them out")
+        raise ConfigError("--like takes no --samples and at most one --to", "leave one of them out")
     if samples < 0:
-        raise ConfigError(f"--samples {samples} is below 0", "give how many results you want")
+        raise ConfigError(f"--samples {samples} is below 0", "give the number of results")
     if size not in ("input", "model"):
-        raise ConfigError(f"--size {size!r} is no size", "use input or model")
+        raise ConfigError(f"there is no --size {size!r}", "use input or model")
 
 
 def _report(outcome: "Outcome", as_json: bool) -> bool:

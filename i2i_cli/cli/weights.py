@@ -7,35 +7,41 @@ from typing import Annotated
 import typer
 
 from i2i_cli.cli.app import app
+from i2i_cli.cli.help import App
 from i2i_cli.cli.options import ForceOpt, JsonOpt, complete_weights
 from i2i_cli.cli.report import print_error, print_result, print_table, say
 
 EXAMPLES = """Examples:
 
 \b
-  i2i weights list               the runs under ./runs and the shipped models
-  i2i weights show runs/faces    the model card
-  i2i weights check              load every one of them whole
-  i2i weights pack runs/faces -o faces.safetensors   half the size, to pass on
+  i2i weights list               runs under ./runs, and shipped models
+  i2i weights show runs/faces    print the model card
+  i2i weights check              verify all of them
+  i2i weights pack runs/faces -o faces.safetensors   half the size
 """
 
-weights_app = typer.Typer(no_args_is_help=True, help="List, show, check and pack trained weights.", epilog=EXAMPLES)
+weights_app = App(no_args_is_help=True, help="List, show, check and pack trained weights.", epilog=EXAMPLES)
 app.add_typer(weights_app, name="weights")
 
 NameArg = Annotated[
     str | None,
-    typer.Argument(help="A run folder, a file or a name.", autocompletion=complete_weights, show_default=False),
+    typer.Argument(
+        metavar="[NAME]",
+        help="A name, a weights file or a run folder.",
+        autocompletion=complete_weights,
+        show_default=False,
+    ),
 ]
 
 
 @weights_app.command("list")
 def list_(as_json: JsonOpt = False) -> None:
-    """The runs under ./runs, newest first, and the shipped models."""
+    """List the runs under ./runs and the shipped models."""
     from i2i_cli.checkpoints.names import list_weights
 
     entries = list_weights()
     if not entries and not as_json:
-        say("no weights here; train a model with: i2i train FOLDER")
+        say("there are no weights here; train a model: i2i train FOLDER")
     if as_json:
         for entry in entries:
             facts = {"name": entry.name, "path": str(entry.path), "shipped": entry.shipped}
@@ -58,7 +64,7 @@ def list_(as_json: JsonOpt = False) -> None:
 
 @weights_app.command()
 def show(name: NameArg = None, as_json: JsonOpt = False) -> None:
-    """The model card of weights; without NAME, of those that the commands would use."""
+    """Print a model card; without NAME, of the default model."""
     from i2i_cli.checkpoints.card import open_card
 
     path, header, card = open_card(name)
@@ -67,7 +73,10 @@ def show(name: NameArg = None, as_json: JsonOpt = False) -> None:
 
 @weights_app.command()
 def check(name: NameArg = None) -> None:
-    """Load weights whole, compare hashes; without NAME, of all here."""
+    """Verify weights: load every tensor and compare the hash.
+
+    Without NAME, verifies every run under ./runs and every shipped model.
+    """
     from i2i_cli.checkpoints.names import find_weights, known_sha256
     from i2i_cli.jobs.weights import check_all, check_weights
 
@@ -89,12 +98,18 @@ def check(name: NameArg = None) -> None:
 @weights_app.command()
 def pack(
     name: Annotated[
-        str, typer.Argument(help="A run folder, a file or a name.", autocompletion=complete_weights, show_default=False)
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A name, a weights file or a run folder.",
+            autocompletion=complete_weights,
+            show_default=False,
+        ),
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write.", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="File to write.", show_default=False)],
     force: ForceOpt = False,
 ) -> None:
-    """Write weights at half their size (float16), to pass them on."""
+    """Write a copy of half the size (float16), to share."""
     from i2i_cli.checkpoints.names import find_weights
     from i2i_cli.checkpoints.packing import pack as pack_weights
 

@@ -40,11 +40,11 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         if self.pairs not in ("auto", "none"):
-            raise ConfigError(f"data.pairs = {self.pairs!r}", "use auto or none")
+            raise ConfigError(f"data.pairs = {self.pairs!r} is not known", "use auto or none")
         limits = {"shift": 0.5, "zoom": 0.9, "rotate": 180.0, "tone": 2.0, "sharpness": 2.0}
         for name, limit in limits.items():
             if not 0 <= getattr(self, name) <= limit:
-                raise ConfigError(f"data.{name} = {getattr(self, name):g}", f"use 0 to {limit:g}")
+                raise ConfigError(f"data.{name} = {getattr(self, name):g} is out of range", f"use 0 to {limit:g}")
 
 
 def to_model_range(squares: Tensor, device: torch.device) -> Tensor:

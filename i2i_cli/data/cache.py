@@ -77,7 +77,7 @@ def usable_cache(note: Note) -> Path:
     if folder != _of_this_process() and _can_be_written(folder):
         return folder
     what = "there is no home folder" if folder == _of_this_process() else f"{folder} cannot be written"
-    note(f"{what}: nothing is kept for the next time (I2I_CACHE=FOLDER says where it can be)")
+    note(f"{what}: decoded images are not cached (set I2I_CACHE=FOLDER to cache them elsewhere)")
     return _of_this_process()
 
 
@@ -204,5 +204,5 @@ def _in_memory(items: Sequence[Item], image_size: int, report: Progress | None) 
 
 def _images(pixels: NDArray[np.uint8], indices: list[int], digests: list[str], bad: list[str]) -> PackedImages:
     if not indices:
-        raise DataError("not one image could be read", bad[0] if bad else "")
+        raise DataError("no image could be read", bad[0] if bad else "")
     return PackedImages(pixels, np.array(indices, np.int64), tuple(digests), tuple(bad))

@@ -75,7 +75,7 @@ def decoded(found: DomainFolder, image_size: int, report: Progress | None = None
     is_train = torch.from_numpy(images.indices < len(found.train))
     for label, domain in enumerate(found.domains):
         if not bool((is_train & (labels == label)).any()):
-            raise DataError(f"not one training image of the domain {domain!r} could be read", images.bad[0])
+            raise DataError(f"no training image of the domain {domain!r} could be read", images.bad[0])
     return Dataset(
         root=root,
         domains=found.domains,

@@ -67,7 +67,7 @@ def scan(root: Path, choose: Choose = lambda found: found) -> DomainFolder:
         DataError: no such folder, fewer than two domains, or a domain without images.
     """
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder", "give the folder that holds one folder of images a domain")
+        raise DataError(f"{root}: no such folder", "give a folder that holds one folder of images a domain")
     train_root = _first_folder(root, (TRAIN,))
     test_root = _first_folder(root, TESTS) if train_root else None
     found, system = _domain_names(train_root or root)
@@ -109,7 +109,7 @@ def _domain_names(root: Path) -> tuple[tuple[str, ...], list[Path]]:
     if len(names) < 2:
         found = f"only the folder {names[0]!r}" if names else "no folders"
         raise DataError(
-            f"{root} has {found}; translating takes at least two domains",
+            f"{root} has {found}; translation needs at least two domains",
             "put each domain's images in a folder of its own: DATA/anime/*.png, DATA/human/*.png",
         )
     return names, [folder for folder in folders if folder.name in SYSTEM_FOLDERS]
@@ -148,7 +148,7 @@ def _warnings(domains: tuple[str, ...], train: list[Item], test: list[Item], tol
     small, large = min(counts.values()), max(counts.values())
     if large > 10 * small:
         rare = domains[min(counts, key=lambda label: counts[label])]
-        found.append(f"domain {rare!r} has {small} images, the largest {large}: its results will be the poorest")
+        found.append(f"domain {rare!r} has {small} images, the largest {large}: expect poorer results for it")
     if small < 100:
         found.append(f"the smallest domain has {small} image{'s' * (small > 1)}; 1,000 or more work well")
     tested = {item.label for item in test}

@@ -51,7 +51,7 @@ def passed_over(walks: list[Walk]) -> str:
         more = [f"{len(others) - MOST_ENDINGS} more"] * (len(others) > MOST_ENDINGS)
         told.append(f"{count} file{'s' * (count > 1)} with other endings ({', '.join(endings + more)})")
     told += sorted({path.name for walk in walks for path in walk.system})
-    return f"passed over: {', '.join(told)}" if told else ""
+    return f"skipped: {', '.join(told)}" if told else ""
 
 
 def walk(folder: Path) -> Walk:

@@ -285,7 +285,7 @@ def encode_image(image: Image.Image, suffix: str = ".png") -> bytes:
     """
     format_name = OUTPUT_FORMATS.get(suffix.lower())
     if format_name is None:
-        raise DataError(f"no image format is written as {suffix!r}", f"use one of {', '.join(OUTPUT_FORMATS)}")
+        raise DataError(f"cannot write an image as {suffix!r}", f"use one of {', '.join(OUTPUT_FORMATS)}")
     if format_name in ("JPEG", "BMP") and image.mode == "RGBA":
         ground = Image.new("RGBA", image.size, (*GROUND, 255))
         image = Image.alpha_composite(ground, image).convert("RGB")

@@ -27,9 +27,11 @@ def pick_device(name: str) -> torch.device:
     except RuntimeError:
         raise ConfigError(f"no device is called {name!r}", "use auto, cpu, cuda, cuda:1 or mps") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise DeviceError(f"no {name} here: {torch.cuda.device_count()} CUDA devices", "use --device auto or cpu")
+        raise DeviceError(
+            f"there is no {name} here: {torch.cuda.device_count()} CUDA devices", "use --device auto or cpu"
+        )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise DeviceError("no mps device here", "use --device auto or cpu")
+        raise DeviceError("there is no mps device here", "use --device auto or cpu")
     if device.type not in ("cpu", "cuda", "mps"):
         raise ConfigError(f"device {name!r} is not supported", "use auto, cpu, cuda, cuda:1 or mps")
     return device

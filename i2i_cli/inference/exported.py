@@ -56,7 +56,9 @@ class ExportedTranslator(BaseTranslator):
         try:
             return cls(first, second, json.loads(first.get_modelmeta().custom_metadata_map[KEY]), encoder.parent)
         except (KeyError, ValueError, TypeError, AttributeError, I2IError) as error:
-            raise WeightsError(f"{encoder} is no export of i2i ({error})", "make one: i2i export --to onnx") from error
+            raise WeightsError(
+                f"{encoder} is not an export of i2i ({error})", "make one: i2i export --to onnx"
+            ) from error
 
     def encode(self, squares: Sequence[NDArray[np.uint8]], sources: Sequence[str] | None = None) -> Arrays:
         """See `BaseTranslator`."""
@@ -93,7 +95,7 @@ class ExportedTranslator(BaseTranslator):
     def predicted(self, squares: Sequence[NDArray[np.uint8]]) -> list[str]:
         """See `BaseTranslator`."""
         if not self._facts["classes"]:
-            raise ConfigError(f"{self.path} cannot tell an image's domain", "say it with --from")
+            raise ConfigError(f"{self.path} cannot tell an image's domain", "give it with --from")
         weight, bias = (_numbers(text) for text in self._facts["classifier"])
         codes = self.encode(squares).domain.reshape(len(squares), -1)
         best = (codes @ weight.reshape(len(bias), -1).T + bias).argmax(1)
@@ -146,7 +148,7 @@ def _session(path: Path, device: str = "cpu") -> Any:
     try:
         import onnxruntime
     except ImportError:
-        raise ConfigError("ONNX takes the extra onnx", "pip install 'i2i-cli[onnx]'") from None
+        raise ConfigError("--runtime onnx needs the extra onnx", "pip install 'i2i-cli[onnx]'") from None
     known, there = {"cpu": [_CPU], "cuda": [_CUDA], "auto": [_CUDA, _CPU]}, onnxruntime.get_available_providers()
     providers = [provider for provider in known.get(device, []) if provider in there]
     if not providers:

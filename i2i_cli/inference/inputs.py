@@ -76,7 +76,7 @@ def parse_crop(text: str) -> Crop:
     parts = text.split(",")
     numbers = [int(part) for part in parts if part.strip().isascii() and part.strip().isdigit()]
     if not len(parts) == len(numbers) == 4 or 0 in numbers[2:]:
-        raise ConfigError(f"--crop {text!r} is no part of an image", "give X,Y,W,H: left, top, width, height in pixels")
+        raise ConfigError(f"--crop {text!r} is not of the form X,Y,W,H", "give left, top, width and height in pixels")
     return Crop(*numbers)
 
 
@@ -108,7 +108,7 @@ def parse_shard(text: str | None) -> Shard:
         return WHOLE
     numbers = [int(part) if part.isascii() and part.isdigit() else 0 for part in text.split("/")]
     if len(numbers) != 2 or not 1 <= numbers[0] <= numbers[1]:
-        raise ConfigError(f"--shard {text!r} is no part of the work", "give I/N: 1/4 to 4/4 on four machines")
+        raise ConfigError(f"--shard {text!r} is not of the form I/N", "give 1/4 to 4/4 on four machines")
     return Shard(numbers[0] - 1, numbers[1])
 
 
@@ -227,7 +227,7 @@ def _file_behind(image: str | os.PathLike[str] | bytes | BinaryIO) -> Path | byt
         return bytes(image)
     data = _bytes_in(image) if hasattr(image, "read") else None
     if not isinstance(data, bytes):
-        raise ConfigError(f"an image cannot be taken from a {type(image).__name__}", _IMAGES)
+        raise ConfigError(f"an object of type {type(image).__name__} is not an image", _IMAGES)
     return data
 
 
@@ -248,7 +248,7 @@ def _from_levels(levels: NDArray[Any]) -> Image.Image:
     shape = levels.shape
     if levels.dtype != np.uint8 or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))) or 0 in shape:
         raise ConfigError(
-            f"an array of {levels.dtype} with the shape {shape} is no image",
-            "give levels of 0 to 255 as uint8: (height, width), or with 3 or 4 channels last",
+            f"an array of {levels.dtype} with the shape {shape} is not an image",
+            "give values of 0 to 255 as uint8: (height, width), or with 3 or 4 channels last",
         )
     return Image.fromarray(np.ascontiguousarray(levels))

@@ -227,6 +227,6 @@ class Translator(BaseTranslator):
         if b not in partners.get(a, set()):
             known = [f"{domain} with {' or '.join(others)}" for domain, others in partners.items()]
             raise DataError(
-                f"the codes of {a} and {b} are not made to be exchanged",
+                f"the codes of {a} and {b} cannot be exchanged",
                 f"this model takes {', '.join(known)}; say with --from A --from B what the two are",
             )

@@ -149,7 +149,9 @@ class BaseTranslator(ABC):
             ConfigError: a strength outside 0 to 1.
         """
         if not 0 <= strength <= 1:
-            raise ConfigError(f"a strength of {strength:g} is none", "use 0 (the image's own look) to 1 (the target's)")
+            raise ConfigError(
+                f"a strength of {strength:g} is out of range", "use 0 (the image's own look) to 1 (the target's)"
+            )
         domain = target.code
         if strength < 1:
             own = self.rebuilding_codes(codes, sources)
@@ -216,10 +218,10 @@ class BaseTranslator(ABC):
             return
         if not reached:
             made = [domain for domain in self.domains if self.targets_of(domain)]
-            raise DataError(f"{what} is of {source}, which this model only makes", f"give one of {' or '.join(made)}")
+            raise DataError(f"{what} is of {source}, which this model only writes", f"give one of {' or '.join(made)}")
         raise DataError(
-            f"{what} is of {source}, which becomes {' or '.join(reached)}, not {target}",
-            f"use --to {reached[0]}, or say with --from what it is",
+            f"{what} is of {source}, which translates to {' or '.join(reached)}, not {target}",
+            f"use --to {reached[0]}, or give its domain with --from",
         )
 
     def folder_domain(self, path: Path) -> str | None:
@@ -231,7 +233,7 @@ class BaseTranslator(ABC):
         self.label_of(domain)
         codes = self.kept_codes(domain)
         if not len(codes):
-            raise WeightsError(f"{self.path} keeps no codes of {domain!r}", "train it a little longer")
+            raise WeightsError(f"{self.path} keeps no codes of {domain!r}", "train it longer")
         return Target(domain, codes[place : place + 1], domain=domain)
 
     def samples(self, domain: str, count: int, seed: int = 0) -> list[Target]:
@@ -239,9 +241,7 @@ class BaseTranslator(ABC):
         self.label_of(domain)
         num_kept = len(self.kept_codes(domain))
         if not 1 <= count <= num_kept:
-            raise ConfigError(
-                f"{count} samples of {domain!r} cannot be drawn", f"the weights keep {num_kept} codes of it"
-            )
+            raise ConfigError(f"cannot draw {count} samples of {domain!r}", f"the weights keep {num_kept} codes of it")
         places = random.Random(seed).sample(range(num_kept), count)
         codes = [self.target(domain, place).code for place in places]
         return [Target(f"{domain}-{i}", code, i, domain) for i, code in enumerate(codes, 1)]

@@ -99,9 +99,9 @@ def _pictures(folder: Path) -> tuple[tuple[str, Path], ...]:
     )
     return (
         ("held-out characters, rebuilt and in every style", folder / "run" / "samples" / "latest.png"),
-        ("each of them as a file of its own", out),
+        ("a file for each of them", out),
         ("two images with their domain codes exchanged", folder / "swap.png"),
-        ("six characters, each by six codes of one style", folder / "samples.png"),
+        ("six characters, each with six codes of one style", folder / "samples.png"),
     )
 
 

@@ -169,7 +169,7 @@ def _program(
     module: nn.Module, inputs: dict[str, Tensor], outputs: Sequence[str], metadata: str
 ) -> Callable[[Path], None]:
     if find_spec("onnxscript") is None:
-        raise ConfigError("exporting takes the extra onnx", "pip install 'i2i-cli[onnx]'")
+        raise ConfigError("`i2i export` needs the extra onnx", "pip install 'i2i-cli[onnx]'")
     rows = torch.export.Dim("batch")
     shapes = {name: {0: rows} if tensor.dim() and len(tensor) == 2 else None for name, tensor in inputs.items()}
     with torch.no_grad(), warnings.catch_warnings():

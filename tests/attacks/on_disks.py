@@ -100,7 +100,7 @@ def _check_told(findings: Findings, ended: Ended, what: str) -> None:
     """A failure says that there is no space; so does a training that goes on, once for each thing it spares."""
     if ended.code:
         findings.check("No space left" in ended.err, f"{what}: not told\n{ended.err[-600:]}")
-    spared = [line for line in ended.err.splitlines() if "goes on without" in line]
+    spared = [line for line in ended.err.splitlines() if "continues without" in line]
     findings.check(len(spared) == len({line.partition(":")[0] + line.split("without")[1][:12] for line in spared}),
                    f"{what}: told more than once\n{ended.err[-900:]}")  # fmt: skip
 

@@ -55,7 +55,7 @@ def attack(count: int, seed: int, run: Path, folder: Path) -> Findings:
         before = len(findings.faults)
         findings.watch(ended, f"file {number}, {' '.join(words)}")
         findings.check(ended.grown <= GROWTH, f"file {number} took {ended.grown / 2**20:.0f} MiB, {' '.join(words)}")
-        findings.check("too little memory" not in ended.err, f"file {number} asked for too much memory: {words}")
+        findings.check("not enough memory" not in ended.err, f"file {number} asked for too much memory: {words}")
         findings.check(
             ended.code == 0 or "error: " in ended.err, f"file {number}: no error, code {ended.code}: {words}"
         )

@@ -35,7 +35,7 @@ def test_nothing_is_overwritten_and_the_name_says_what_it_is(run: Path, tmp_path
     assert out.read_bytes() == b"mine"
     pack(run / "model.safetensors", out, overwrite=True)
     assert read_header(out).step == 6
-    with pytest.raises(ConfigError, match="no weights file"):
+    with pytest.raises(ConfigError, match="the weights file as"):
         pack(run / "model.safetensors", tmp_path / "small.pt")
 
 

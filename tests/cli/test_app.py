@@ -50,7 +50,7 @@ def test_every_command_explains_itself(words: list[str]) -> None:
     if words[0] != "weights" or len(words) == 1:
         assert f"i2i {words[0]}" in result.stdout.split("Examples:")[1]
     for line in result.stdout.splitlines():
-        assert len(line) <= 110
+        assert len(line) <= 80
 
 
 def test_every_option_says_what_it_does() -> None:

@@ -25,7 +25,7 @@ def test_a_table_a_report_and_json(run: Path, data: Path, tmp_path: Path) -> Non
     assert done.exit_code == 0, done.output
     head, *lines = done.stdout.splitlines()
     assert head.split()[:3] == ["section", "measure", "of"]
-    assert {line.split()[0] for line in lines} == {"leak", "classification"}
+    assert {line.split("  ")[0] for line in lines} == {"domain leakage", "classification"}
     assert report.read_text().startswith("<!doctype html>") and f"report: {report}" in done.stderr
     again = i2i("evaluate", data, "-w", run, "--only", "leak", "--json")
     values = json.loads(again.stdout)

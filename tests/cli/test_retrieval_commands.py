@@ -61,7 +61,7 @@ def test_index_is_brought_up_to_date_and_searched(here: Path) -> None:
     found = rows(i2i("neighbours", "query.png", "--gallery", "g.safetensors", "-k", "40", "--from", "square").stdout)
     assert len(found) == 15 and {row[3] for row in found} == {"disc"}
     assert "'.txt'" in i2i("index", "shapes", "-o", "g.txt", code=2).stderr
-    assert "one gallery" in i2i("index", "shapes", "shapes", "-o", "h.csv", code=2).stderr
+    assert "an index holds one" in i2i("index", "shapes", "shapes", "-o", "h.csv", code=2).stderr
 
 
 def test_galleries_are_merged(here: Path) -> None:
@@ -128,10 +128,10 @@ def test_spoilt_images_of_a_gallery_are_named_and_end_in_1(here: Path) -> None:
 
 def test_what_cannot_be_is_said_before_any_work(here: Path) -> None:
     assert "--by" in i2i("neighbours", "query.png", "--by", "colour", code=2).stderr
-    assert "no image is written as" in i2i("neighbours", "query.png", "--sheet", "n", code=2).stderr
+    assert "cannot write the image as" in i2i("neighbours", "query.png", "--sheet", "n", code=2).stderr
     assert "regular expression" in i2i("fit-classifier", "shapes", "--labels", "x", "--group", "(", code=2).stderr
     assert "'domains' is" in i2i("fit-classifier", "shapes", "--labels", "domains", code=2).stderr
-    assert "stdin can be one thing" in i2i("classify", "-", "--from-file", "-", code=2).stderr
+    assert "given more than once" in i2i("classify", "-", "--from-file", "-", code=2).stderr
 
 
 def test_approximate_neighbours_are_those_of_an_exact_search_where_there_are_few(here: Path) -> None:

@@ -17,7 +17,7 @@ TINY = ["--image-size", "32", "--batch-size", "4", "--perceptual", "none", "--de
 TINY += ["--set", "networks.width=16", "--set", "networks.min_width=8"]
 
 
-PASSED_OVER = "passed over: 2 files with other endings (.heic, .jp2)"
+PASSED_OVER = "skipped: 2 files with other endings (.heic, .jp2)"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,10 @@ def test_a_gallery_whose_images_have_moved_says_so_and_shows_no_blank(
     words = ["neighbours", "query.png", "--gallery", "g.safetensors", "-k", "2", "--from", "disc", "--sheet", "s.png"]
     result = i2i(*words)
     assert len(result.stdout.splitlines()) == 2
-    assert "warning: 2 of the images found are gone, shapes/square/" in result.stderr and "i2i index" in result.stderr
+    assert (
+        "warning: 2 of the images found no longer exist, such as shapes/square/" in result.stderr
+        and "i2i index" in result.stderr
+    )
     with Image.open("s.png") as sheet:
         counts = {colour: count for count, colour in sheet.convert("RGB").getcolors(100_000)}
     tile = Image.fromarray(_lost(32))
@@ -146,4 +149,4 @@ def test_what_systems_leave_in_a_data_folder_is_no_domain(here: Path) -> None:
     (here / "shapes" / "__MACOSX" / "disc").mkdir(parents=True)
     shutil.copy("query.png", here / "shapes" / "__MACOSX" / "disc" / "._00.png")
     result = i2i("train", "shapes", "--steps", "1", "--name", "x", *TINY)
-    assert "passed over: __MACOSX" in result.stderr and "disc->square" in Path("runs/x/README.md").read_text()
+    assert "skipped: __MACOSX" in result.stderr and "disc->square" in Path("runs/x/README.md").read_text()

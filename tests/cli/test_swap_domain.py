@@ -48,7 +48,7 @@ def test_nothing_is_overwritten_unasked(swap, tmp_path: Path) -> None:
 def test_equal_stems_are_refused(run: Path, domains: Path) -> None:
     words = ["swap-domain", str(domains / "disc" / "01.png"), str(domains / "square" / "01.png"), "-w", str(run)]
     result = CliRunner().invoke(app, words)
-    assert result.exit_code == 2 and "one stem" in result.stderr
+    assert result.exit_code == 2 and "the same stem" in result.stderr
 
 
 def test_both_orders_of_a_dual_model(dual_run: Path, factors: Path, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_both_orders_of_a_dual_model(dual_run: Path, factors: Path, tmp_path: Pa
     assert result.exit_code == 0, result.stderr
     assert [Path(line).name for line in result.stdout.splitlines()] == ["01~02.png", "02~01.png"]
     wrong = invoke(factors / "grey_square" / "02.png", "--force")
-    assert wrong.exit_code == 1 and "the codes of grey_disc and grey_square are not made" in wrong.stderr
+    assert wrong.exit_code == 1 and "the codes of grey_disc and grey_square cannot be exchanged" in wrong.stderr
     told = invoke(factors / "grey_square" / "02.png", "--force", "--from", "grey_disc", "--from", "red_square")
     assert told.exit_code == 0, told.stderr
     once = invoke(factors / "grey_square" / "02.png", "--force", "--from", "grey_disc")

@@ -21,7 +21,7 @@ def test_from_a_folder_to_a_translation(domains: Path, photo: Path) -> None:
     result = RUNNER.invoke(app, ["train", str(domains), "--steps", "3", *TINY])
     assert result.exit_code == 0, result.stderr
     assert result.stdout == "runs/shapes\n"
-    assert "run: runs/shapes" in result.stderr and "step 3, held out: reconstruction L1" in result.stderr
+    assert "run: runs/shapes" in result.stderr and "step 3, held out: rebuild error" in result.stderr
     assert RUNNER.invoke(app, ["translate", str(photo), "--to", "square"]).exit_code == 0
     again = RUNNER.invoke(app, ["train", str(domains), "--steps", "3", "--json", *TINY])
     found = json.loads(again.stdout)
@@ -38,7 +38,7 @@ def test_resume_needs_no_other_flag_and_takes_few(domains: Path) -> None:
     larger = RUNNER.invoke(app, ["train", "--resume", "runs/x", "--image-size", "64", "--steps", "9"])
     assert larger.exit_code == 2 and "is trained with data.image_size = 32, not 64" in larger.stderr
     other = RUNNER.invoke(app, ["train", str(domains), "--resume", "runs/x"])
-    assert other.exit_code == 2 and "goes on with a run as it is" in other.stderr
+    assert other.exit_code == 2 and "continues a run with its own settings" in other.stderr
 
 
 def test_minutes_take_the_place_of_steps(domains: Path) -> None:
@@ -85,12 +85,12 @@ def test_without_data_it_trains_on_the_built_in_set_and_says_so(monkeypatch: pyt
         (["--set", "objective.weights.pixle=2"], "did you mean 'objective.weights.pixel'?"),
         (["--set", "pixel=2"], "did you mean 'objective.weights.pixel'?"),
         (["--recipe", "papr"], "did you mean 'paper'?"),
-        (["--image-size", "48"], "image size 48"),
+        (["--image-size", "48"], "images of 48 pixels"),
         (["--perceptual", "imagnet"], "neither a file nor a choice"),
         (["--config", "none.toml"], "cannot read the config none.toml"),
         (["--precision", "fp8"], "no precision is called 'fp8'"),
         (["--steps", "0"], "are no training"),
-        (["--batch-size", "many"], "'many' is no number of images"),
+        (["--batch-size", "many"], "'many' is not a number of images"),
         (["--batch-size", "1"], "training.batch_size = 1"),
     ],
 )

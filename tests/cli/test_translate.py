@@ -52,7 +52,7 @@ def test_a_crop_is_a_result_of_its_own(here: Path) -> None:
     assert size("photo-disc.png") == (90, 80)
     beyond = translate("photo.jpg", "--crop", "0,0,2000,80", "--to", "disc", "--force", code=1)
     assert "photo.jpg is 200x120: the crop 0,0,2000,80 reaches beyond it" in beyond.stderr
-    assert "no part of an image" in translate("photo.jpg", "--crop", "20", "--to", "disc", code=2).stderr
+    assert "not of the form X,Y,W,H" in translate("photo.jpg", "--crop", "20", "--to", "disc", code=2).stderr
 
 
 def test_like_needs_no_to(here: Path, domains: Path) -> None:
@@ -147,14 +147,14 @@ def test_pipes(here: Path) -> None:
         (["none.jpg", "--to", "disc"], 1, "none.jpg: no such file"),
         ([".", "--to", "disc"], 2, "add -r"),
         (["photo.jpg", "--to", "disc", "--size", "big"], 2, "--size 'big'"),
-        (["photo.jpg", "--like", "photo.jpg", "--samples", "2"], 2, "--like is one target"),
+        (["photo.jpg", "--like", "photo.jpg", "--samples", "2"], 2, "--like takes no --samples"),
         (["photo.jpg", "--like", "photo.jpg", "--to", "disk"], 2, "did you mean 'disc'?"),
-        (["photo.jpg", "--to", "disc", "-o", "x.gif"], 2, "no image is written as '.gif'"),
+        (["photo.jpg", "--to", "disc", "-o", "x.gif"], 2, "cannot write an image as '.gif'"),
         (["photo.jpg", "--to", "disc", "--samples", "99"], 2, "15 codes"),
         (["photo.jpg", "--to", "disc", "-o", "-", "--json"], 2, "--json"),
-        (["photo.jpg", "--to", "disc", "-o", "photo.jpg"], 2, "take the place of its input"),
+        (["photo.jpg", "--to", "disc", "-o", "photo.jpg"], 2, "overwrite its input"),
         (["photo.jpg", "--to", "disc", "--device", "cuda:77"], 1, "no cuda:77 here"),
-        (["photo.jpg", "--to", "disc", "--shard", "3/2"], 2, "--shard '3/2' is no part of the work"),
+        (["photo.jpg", "--to", "disc", "--shard", "3/2"], 2, "--shard '3/2' is not of the form I/N"),
         (["photo.jpg", "--to", "disc", "--engine", "spark"], 2, "use local or ray"),
         (["photo.jpg", "--to", "disc", "--runtime", "tflite"], 2, "use torch or onnx"),
         (["photo.jpg", "--to", "disc", "--runtime", "onnx"], 2, "make it: i2i export --to onnx"),
@@ -192,7 +192,7 @@ def test_a_dual_model_in_a_batch(dual_run: Path, factors: Path, tmp_path: Path, 
     result = translate(*images, "--to", "red_disc", "-w", str(dual_run), "-o", "out", code=1)
     assert result.stdout.splitlines() == ["out/01-red_disc.png", "out/02-red_disc.png"]
     for path in images[2:]:
-        assert f"{path} is of red_square, which becomes grey_square, not red_disc" in result.stderr
+        assert f"{path} is of red_square, which translates to grey_square, not red_disc" in result.stderr
     assert "2 of 4 images failed" in result.stderr and size("out/01-red_disc.png") == (40, 36)
 
 

@@ -88,7 +88,7 @@ def test_what_systems_leave_behind_is_no_domain_and_is_named(tmp_path: Path) -> 
     touch(tmp_path, "a/1.png", "b/1.png", "b/1.heic", "__MACOSX/a/._1.png", "@eaDir/a.png", "lost+found/x")
     found = scan(tmp_path)
     assert found.domains == ("a", "b")
-    assert found.passed_over == "passed over: 1 file with other endings (.heic), @eaDir, __MACOSX, lost+found"
+    assert found.passed_over == "skipped: 1 file with other endings (.heic), @eaDir, __MACOSX, lost+found"
     with pytest.raises(DataError, match="only the folder 'a'"):
         scan(touch(tmp_path / "one", "a/1.png", "__MACOSX/a/._1.png"))
 

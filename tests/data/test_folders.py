@@ -28,13 +28,13 @@ def test_every_ending_of_the_formats_that_are_read_counts(tmp_path: Path) -> Non
 
 def test_files_with_other_endings_are_counted_by_them(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "b.heic", "deep/c.HEIC", "d.jp2", "README", "Thumbs.db", ".DS_Store", "desktop.ini")
-    assert passed_over([walk(tmp_path)]) == "passed over: 4 files with other endings (.heic, .jp2, none)"
-    assert passed_over([walk(touch(tmp_path / "one", "x.heic"))]) == "passed over: 1 file with other endings (.heic)"
+    assert passed_over([walk(tmp_path)]) == "skipped: 4 files with other endings (.heic, .jp2, none)"
+    assert passed_over([walk(touch(tmp_path / "one", "x.heic"))]) == "skipped: 1 file with other endings (.heic)"
     assert passed_over([walk(touch(tmp_path / "fine", "a.png"))]) == ""
     silent("nobody hears this")
     many = touch(tmp_path / "many", *(f"scan.{number:04}" for number in range(300)), "a.txt", "b.txt")
     told = passed_over([walk(many)])
-    assert told.startswith("passed over: 302 files") and ".txt" in told and told.endswith(", 296 more)")
+    assert told.startswith("skipped: 302 files") and ".txt" in told and told.endswith(", 296 more)")
 
 
 def test_folders_that_systems_leave_are_passed_over_and_named(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_folders_that_systems_leave_are_passed_over_and_named(tmp_path: Path) ->
         "$RECYCLE.BIN/y.png",
     )
     assert found(tmp_path) == ["a.png"]
-    assert passed_over([walk(tmp_path)]) == "passed over: $RECYCLE.BIN, @eaDir, __MACOSX, lost+found"
+    assert passed_over([walk(tmp_path)]) == "skipped: $RECYCLE.BIN, @eaDir, __MACOSX, lost+found"
 
 
 def test_links_to_folders_above_end_where_they_begin(tmp_path: Path) -> None:

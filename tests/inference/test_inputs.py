@@ -73,7 +73,7 @@ def test_what_is_passed_over_in_folders_is_told(tmp_path: Path) -> None:
     told: list[str] = []
     found = find_sources([tmp_path], recursive=True, note=told.append)
     assert [source.path.name for source in found] == ["a.png", "d.jfif"]
-    assert told == [f"{tmp_path}: passed over: 2 files with other endings (.heic, .jp2)"]
+    assert told == [f"{tmp_path}: skipped: 2 files with other endings (.heic, .jp2)"]
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / "x.heic").touch()
     with pytest.raises(DataError, match="no images") as caught:
@@ -113,7 +113,7 @@ def test_stdin_is_read_through_what_is_given() -> None:
     "text", ["1,2,3", "1,2,3,4,5", "a,b,c,d", "-1,0,5,5", "0,0,0,5", "0,0,5,0", "1.5,0,5,5", "²,0,5,5", ""]
 )
 def test_what_is_no_crop_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="is no part of an image"):
+    with pytest.raises(ConfigError, match="is not of the form"):
         parse_crop(text)
 
 

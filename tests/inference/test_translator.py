@@ -103,9 +103,9 @@ def test_anything_that_holds_an_image_is_taken(model: Translator, photo: Path) -
 @pytest.mark.parametrize(
     ("image", "said"),
     [
-        (3, "a int"),
-        (None, "a NoneType"),
-        (io.StringIO("text"), "a StringIO"),
+        (3, "of type int"),
+        (None, "of type NoneType"),
+        (io.StringIO("text"), "of type StringIO"),
         (np.zeros((4, 4)), "an array of float64 with the shape (4, 4)"),
         (np.zeros((4, 4, 2), np.uint8), "an array of uint8 with the shape (4, 4, 2)"),
         (np.zeros((0, 4, 3), np.uint8), "an array of uint8 with the shape (0, 4, 3)"),
@@ -125,7 +125,7 @@ def test_images_that_cannot_be_read_are_errors_of_ours(model: Translator, photo:
     for image in (closed, b"junk", io.BytesIO(b""), shut):
         with pytest.raises(DataError):
             model.translate(image, to="disc")
-    with photo.open(encoding="utf-8") as text, pytest.raises(ConfigError, match="cannot be taken from a TextIO"):
+    with photo.open(encoding="utf-8") as text, pytest.raises(ConfigError, match="of type TextIO"):
         model.translate(text, to="disc")
 
 
@@ -183,7 +183,9 @@ def test_weights_with_a_strange_config_are_a_weights_error(run: Path, tmp_path: 
 def test_a_dual_model_keeps_the_category_and_says_so(dual: Translator, factors: Path) -> None:
     disc = factors / "grey_disc" / "03.png"
     assert dual.translate(disc, to="red_disc").size == (40, 36)
-    with pytest.raises(DataError, match="the image is of grey_disc, which becomes red_disc, not red_square") as caught:
+    with pytest.raises(
+        DataError, match="the image is of grey_disc, which translates to red_disc, not red_square"
+    ) as caught:
         dual.translate(disc, to="red_square")
     assert "--to red_disc" in caught.value.hint
     with pytest.raises(ConfigError, match="no domain 'gray_disc'") as wrong:
@@ -222,7 +224,7 @@ def test_a_dual_target_is_made_by_its_partner_s_codes(dual: Translator, factors:
     assert {tuple(target.code[0].tolist()) for target in dual.samples("red_disc", 5)} <= set(map(tuple, kept.tolist()))
     with pytest.raises(DataError, match="whose codes translate to grey_square, not to red_disc"):
         dual.like(disc, "red_disc")
-    with pytest.raises(DataError, match="the codes of grey_disc and red_disc are not made to be exchanged") as caught:
+    with pytest.raises(DataError, match="the codes of grey_disc and red_disc cannot be exchanged") as caught:
         dual.swap_domain(disc, factors / "red_disc" / "03.png")
     assert "grey_disc with red_square" in caught.value.hint
 

@@ -31,7 +31,7 @@ def test_a_second_time_the_model_is_used_again_and_what_it_says_to_type_works(he
     assert result.exit_code == 0, result.stderr
     assert (here / "demo" / "run" / "model.safetensors").read_bytes() == before
     assert "using the model of an earlier demo" in result.stderr
-    assert "filled->outline " in result.stdout and "domain read from content (chance 25%)" in result.stdout
+    assert "filled->outline " in result.stdout and "domain leakage: content code (chance 25%)" in result.stdout
     commands = [line.strip() for line in result.stdout.split("Type next:")[1].splitlines() if line.strip()]
     assert commands[0].startswith("i2i translate demo/glyphs/test/filled/U+0039.png --to serif -w demo/run")
     for command in commands[:2]:

@@ -30,7 +30,7 @@ def exported(run: Path, dual_run: Path, tmp_path_factory: pytest.TempPathFactory
         (images / "film.heic").touch()
         notes: list[str] = []
         result = export_onnx(load(path, "cpu"), folder / "onnx" / path.name, images, note=notes.append)
-        assert len(notes) == 1 and "passed over: 1 file with other endings (.heic)" in notes[0]
+        assert len(notes) == 1 and "skipped: 1 file with other endings (.heic)" in notes[0]
         assert result.num_images in (8, 16) and [file.name for file in result.files] == [ENCODER, DECODER, TRANSLATION]
         assert result.largest_level <= 1 and result.largest_code < 1e-3 and result.differing < 0.01
     return folder
@@ -86,7 +86,7 @@ def test_a_model_that_needs_an_images_domain_is_told_it_or_finds_it(
         exported, "translate", "factors/grey_disc/00.png", "--to=red_square", "-o", str(tmp_path / "a.png"),
         "--weights=factors", "--runtime=onnx",
     )  # fmt: skip
-    assert done.returncode == 1 and "becomes red_disc, not red_square" in done.stderr
+    assert done.returncode == 1 and "translates to red_disc, not red_square" in done.stderr
 
 
 def test_a_dual_model_s_strength_goes_from_the_rebuilt_image(exported: Path, dual_run: Path) -> None:

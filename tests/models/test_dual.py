@@ -97,7 +97,7 @@ def test_shapes_at_every_size_and_width(size: int, width: float, code_side: int,
 def test_by_default_the_code_has_an_eighth_of_the_image_s_side() -> None:
     assert [NetworksConfig().code_shape(size) for size in (32, 64, 128)] == [(256, 4), (64, 8), (16, 16)]
     for side in (3, 32):
-        with pytest.raises(ConfigError, match=f"code_side = {side} for images of 64 pixels"):
+        with pytest.raises(ConfigError, match=f"code_side = {side} does not fit images of 64 pixels"):
             NetworksConfig(code_side=side).code_shape(64)
 
 
@@ -277,7 +277,7 @@ def test_settings_are_checked() -> None:
             updated(NetworksConfig(), changes)
     with pytest.raises(ConfigError, match="there is no way back"):
         objective("paper", weights={"cycle": 1.0})
-    with pytest.raises(ConfigError, match="image size 48"):
+    with pytest.raises(ConfigError, match="images of 48 pixels"):
         DualGAN(NetworksConfig(**ROLES), 48, DOMAINS)
 
 

@@ -54,7 +54,7 @@ def test_default_networks_have_their_stated_size() -> None:
 
 
 def test_sizes_that_cannot_be_are_refused() -> None:
-    with pytest.raises(ConfigError, match="image size 48"):
+    with pytest.raises(ConfigError, match="images of 48 pixels"):
         SRAE(NetworksConfig(), 48, "ab")
     with pytest.raises(ConfigError, match="content_size = 7"):
         NetworksConfig(content_size=7)

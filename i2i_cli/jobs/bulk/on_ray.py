@@ -32,7 +32,7 @@ def translate_on_ray(job: FileTranslation, tasks: Sequence[Task]) -> Generator[O
         ConfigError: the extra is not installed, or stdin or stdout is asked for.
     """
     if any(STREAM in (task.source.path, *task.outputs) for task in tasks):
-        raise ConfigError("--engine ray takes files", "leave --engine out for stdin and stdout")
+        raise ConfigError("--engine ray reads and writes files only", "leave --engine out for stdin and stdout")
     targets = [(target.label, target.code.cpu().numpy(), target.sample, target.domain) for target in job.targets]
     names = ("own", "strength", "at_model_size", "overwrite", "skip_existing")
     settings = {name: getattr(job, name) for name in names}
@@ -156,7 +156,7 @@ def _mapped(rows: list[dict[str, str]], actor: type, arguments: dict[str, Any]) 
         import ray
         import ray.data
     except ImportError:
-        raise ConfigError("--engine ray takes the extra ray", "pip install 'i2i-cli[ray]'") from None
+        raise ConfigError("--engine ray needs the extra ray", "pip install 'i2i-cli[ray]'") from None
     if not ray.is_initialized():
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its warnings are not for who translates images
         ray.init(logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False)

@@ -63,17 +63,19 @@ class FittedClassifier:
 
     def doubts(self) -> list[str]:
         """What a person should know before they rely on it: one sentence each."""
-        found = [] if self.converged else ["the fit was ended before it had settled"]
+        found = [] if self.converged else ["the fit stopped before it converged"]
         if self.held_out is None:
-            return [*found, "no image was held out: whether it knows other images was not measured"]
+            return [*found, "no image was held out, so its accuracy on new images is unknown"]
         if self.held_out.count < MIN_HELD_OUT:
             were = "image was" if self.held_out.count == 1 else "images were"
-            found.append(f"{self.held_out.count} {were} held out: figures of fewer than {MIN_HELD_OUT} say little")
+            found.append(
+                f"{self.held_out.count} {were} held out: figures of fewer than {MIN_HELD_OUT} images are unreliable"
+            )
         if self.held_out.auc is None:
-            found.append("all images held out have one label: how well it tells the labels apart was not measured")
+            found.append("all held-out images have one label, so how well it separates the labels is unknown")
         elif self.held_out.auc < POOR_AUC:
             found.append(
-                f"on images held out it is hardly better than chance: an AUC of {self.held_out.auc:.3f} (chance 0.5)"
+                f"on held-out images it is hardly better than chance: an AUC of {self.held_out.auc:.3f} (chance 0.5)"
             )
         return found
 
@@ -100,7 +102,7 @@ def fit_on_gallery(gallery: Gallery, name: str, group: str | None = None) -> Fit
 
     Raises:
         DataError: fewer than two labels with training images.
-        ConfigError: `group` is no regular expression.
+        ConfigError: `group` is not a regular expression.
         WeightsError: the gallery holds codes that are no numbers.
     """
     check_pattern(group)
@@ -110,16 +112,18 @@ def fit_on_gallery(gallery: Gallery, name: str, group: str | None = None) -> Fit
     present = np.unique(labels[~tests])
     if len(present) < 2:
         raise DataError(
-            f"{gallery.facts.root} has training images of {len(present)} labels; a classifier takes two or more",
+            f"{gallery.facts.root} has training images of {len(present)} labels; a classifier needs two or more",
             "put each label's images in a folder of its own",
         )
     if len(present) < len(np.unique(labels)):
         missing = sorted({gallery.facts.labels[label] for label in labels} - {gallery.facts.labels[i] for i in present})
-        raise DataError(f"no training images of {', '.join(missing)}", "put some below train/, or leave the label out")
+        raise DataError(
+            f"no training images of {', '.join(missing)}", "add some below train/, or remove the label's folder"
+        )
     classes = tuple(gallery.facts.labels[label] for label in present)
     codes, labels = np.asarray(gallery.domain[rows], np.float32), np.searchsorted(present, labels)
     if not np.isfinite(codes).all():
-        raise WeightsError(f"the gallery of {gallery.facts.root} holds NaN", "make it anew: i2i index")
+        raise WeightsError(f"the gallery of {gallery.facts.root} holds NaN", "make it again: i2i index")
     fitted = fit_classifier(name, codes[~tests], labels[~tests], classes, groups[~tests])
     return score_if_any(fitted, codes[tests], labels[tests])
 
@@ -147,7 +151,7 @@ def score_if_any(fitted: FittedClassifier, codes: NDArray[np.float32], labels: N
 
 
 def check_pattern(pattern: str | None, option: str = "--group") -> None:
-    """Refuse what is no regular expression.
+    """Refuse what is not a regular expression.
 
     Raises:
         ConfigError: it is none.
@@ -155,7 +159,7 @@ def check_pattern(pattern: str | None, option: str = "--group") -> None:
     try:
         re.compile(pattern or "")
     except re.error as error:
-        raise ConfigError(f"{option} {pattern!r} is no regular expression: {error}") from error
+        raise ConfigError(f"{option} {pattern!r} is not a regular expression: {error}") from error
 
 
 def _group(gallery: Gallery, row: int, pattern: str | None) -> str:

@@ -22,7 +22,7 @@ def check_target(translator: Translator, name: str, out: Path | None, overwrite:
     """
     if name == DOMAINS:
         raise ConfigError(
-            f"{DOMAINS!r} is the classifier of the model's own domains", "give another name: --labels NAME"
+            f"{DOMAINS!r} is the name of the classifier of the model's own domains", "give another name: --labels NAME"
         )
     if out is not None:
         check_new(out, overwrite)
@@ -31,7 +31,9 @@ def check_target(translator: Translator, name: str, out: Path | None, overwrite:
         hint = "add --force, or give another name: --labels NAME"
         raise ConfigError(f"{translator.path} holds a classifier called {name!r} already", hint)
     if known_sha256(translator.path):
-        raise ConfigError(f"{translator.path} came with i2i and stays as it is", "write a copy: -o FILE.safetensors")
+        raise ConfigError(
+            f"{translator.path} is shipped with i2i and cannot be changed", "write a copy: -o FILE.safetensors"
+        )
     return translator.path
 
 

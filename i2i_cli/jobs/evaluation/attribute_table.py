@@ -49,7 +49,9 @@ def read_table(path: Path) -> Attributes:
         with path.open(encoding="utf-8", newline="") as file:
             head, *lines = [line for line in csv.reader(file) if line]
     except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
-        raise DataError(f"cannot read the attributes in {path}: {error}", "give a CSV with a head") from error
+        raise DataError(
+            f"cannot read the attributes in {path}: {error}", "give a CSV file with a header line"
+        ) from error
     lines = [line for line in lines if len(line) == len(head)]
     columns = [
         place for place in range(1, len(head)) if lines and {line[place].strip() for line in lines} <= {"0", "1", "-1"}

@@ -8,7 +8,7 @@ from i2i_cli.jobs.evaluation.measurement import Measurement, Section, balanced_s
 
 TEXT = (
     "The logistic regression on domain codes that the weights carry (SRAE 4.3), on held-out images. References: "
-    "chance. Rows of the matrix are the true domains, columns what they were taken for."
+    "chance. Rows of the matrix are the true domains, columns the predicted ones."
 )
 
 

@@ -99,7 +99,7 @@ def evaluate(
     counts = data.test.labels.bincount(minlength=len(data.domains)).tolist()
     if any(section.name == "realism" for section in sections) and min(counts) < MIN_FOR_DISTANCES:
         few = ", ".join(f"{name} {count}" for name, count in zip(data.domains, counts, strict=True))
-        notes.append(f"Frechet and kernel distances take {MIN_FOR_DISTANCES} held-out images of either domain: {few}")
+        notes.append(f"Frechet and kernel distances need {MIN_FOR_DISTANCES} held-out images of each domain: {few}")
     evaluation = Evaluation(
         weights=str(translator.path),
         model=describe(translator.header),

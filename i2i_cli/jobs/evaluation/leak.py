@@ -12,10 +12,10 @@ from i2i_cli.models.seeding import own_draws
 STEPS = 800
 
 TEXT = (
-    "Balanced accuracy of probes trained afresh on codes of training images and scored on held-out ones. The reference "
-    "is chance. From content codes chance is the goal, and the MLP's figure is the one that counts: a linear probe is "
-    "easily fooled. Content with the training's noise is all that the decoder can have learned from. "
-    "From the domain code the goal is 1."
+    "Balanced accuracy of fresh probes, trained on codes of training images and scored on held-out ones. The reference "
+    "is chance. For content codes the goal is chance, and the MLP is the probe that counts: a linear probe is "
+    "easily fooled. The decoder was trained on content codes with noise and saw no more than these tell. "
+    "For the domain code the goal is 1."
 )
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 NUM_RESAMPLES = 1000
 NUM_REFITS = 30
-"""Resamples of a figure that is dear to compute."""
+"""Resamples of a figure that is expensive to compute."""
 
 _Z = 1.96
 MEAN = "mean"
@@ -25,7 +25,7 @@ class Measurement:
         value: the number.
         low, high: its 95 % interval over the images; None where there is none.
         count: images that it was measured on.
-        reference: what `value` is to be held against; see the section's text.
+        reference: what to compare `value` with; see the section's text.
     """
 
     measure: str

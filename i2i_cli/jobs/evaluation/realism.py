@@ -38,7 +38,7 @@ NEIGHBOURS = 3
 """The ball around an image reaches to its neighbour of this rank."""
 
 MANY_FEATURES = 512
-"""Above these, the Frechet distance is too dear to be found again on resampled rows."""
+"""Above these, the Frechet distance is too expensive to be found again on resampled rows."""
 
 
 def features_file() -> Path:

@@ -7,9 +7,9 @@ from i2i_cli.jobs.evaluation.inputs import EvaluationData
 from i2i_cli.jobs.evaluation.measurement import Measurement, Section, mean_of, with_means
 
 TEXT = (
-    "Held-out images against the same from their own codes, by domain. L1: mean absolute error of images in [-1, 1]; "
-    "PSNR in dB; SSIM: 1 is equal; sharpness: gradient energy as a ratio to that of the real images; LPIPS (AlexNet, "
-    "0 is equal) only where its backbone is cached."
+    "Held-out images compared with images rebuilt from their own codes, by domain. L1: mean absolute error of images "
+    "in [-1, 1]; PSNR in dB; SSIM: 1 is equal; sharpness: gradient energy as a ratio to that of the real images; "
+    "LPIPS (AlexNet, 0 is equal) only where its backbone is cached."
 )
 
 

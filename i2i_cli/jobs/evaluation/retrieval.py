@@ -12,10 +12,10 @@ MIN_QUERIES = 10
 CELLS = 8
 
 TEXT = (
-    "Each held-out image asks for its counterpart among all held-out images of another domain, by cosine: images with "
-    "one key (the name below the domain's folder, or what --same finds in it) show the same thing. R@k: share with a "
-    "counterpart among the k closest; mAP: mean average precision. Pixels and HOG (histograms of oriented gradients, "
-    f"{CELLS} x {CELLS} cells) need no model. The reference is chance, for R@1 and R@5."
+    "The counterpart of each held-out image is searched among all held-out images of another domain, by cosine. "
+    "Images with one key (the name below the domain's folder, or what --same finds in it) show the same thing. R@k: "
+    "share with a counterpart among the k closest; mAP: mean average precision. Pixels and HOG (histograms of oriented "
+    f"gradients, {CELLS} x {CELLS} cells) need no model. The reference is chance, for R@1 and R@5."
 )
 
 

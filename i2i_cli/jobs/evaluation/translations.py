@@ -16,12 +16,13 @@ NOISE = 0.5
 """Of the codes' own deviation: the noise that outputs are tested with."""
 
 TEXT = (
-    "Every ordered pair; target codes drawn from the kept ones. Judged: share that a classifier trained on real images "
-    "alone takes for the target (reference: the share of real images of the target that it gets right). Content found: "
-    "share of translations whose content code is closest to that of their own input, among all inputs (reference: "
-    "chance). Edges: correlation of a translation's edges with its input's (reference: with another's). Cycle L1: "
-    "there and back (reference: rebuilt at once). Moved by noise: how far an output moves when "
-    f"{NOISE:g} deviations of noise are added to its content code, as a share of the distance between two outputs."
+    "Every ordered pair of domains; target codes are drawn from the kept ones. Judged (classified as the target): "
+    "share of translations that a classifier trained on real images alone classifies as the target (reference: its "
+    "accuracy on real images of the target). Content found: share of translations whose content code is closest to "
+    "that of their own input, among all inputs (reference: chance). Edges: correlation of a translation's edges with "
+    "its input's (reference: with another's). Cycle L1: error after translating there and back (reference: rebuilt "
+    f"directly). Moved by noise: how far an output moves when {NOISE:g} deviations of noise are added to its content "
+    "code, as a share of the distance between two outputs."
 )
 
 

@@ -76,7 +76,7 @@ def check_method(method: str) -> None:
         ConfigError: it is none.
     """
     if method not in METHODS:
-        raise ConfigError(f"--method {method!r} is not known", f"use {' or '.join(METHODS)}")
+        raise ConfigError(f"there is no --method {method!r}", f"use {' or '.join(METHODS)}")
 
 
 def embed(gallery: Gallery, method: str = "tsne", *, limit: int = 500, seed: int = 0) -> Embedding:
@@ -93,7 +93,7 @@ def embed(gallery: Gallery, method: str = "tsne", *, limit: int = 500, seed: int
     names = np.array([gallery.label(row) or "" for row in range(len(gallery))])
     rows = np.sort(np.concatenate([evenly(np.flatnonzero(names == name), limit) for name in np.unique(names)]))
     if len(rows) < MIN_IMAGES:
-        raise DataError(f"{gallery.facts.root} has {len(rows)} images; a plot takes {MIN_IMAGES} or more")
+        raise DataError(f"{gallery.facts.root} has {len(rows)} images; a plot needs {MIN_IMAGES} or more")
     labels = names[rows]
     panels = panels_of(gallery.codes(rows), labels, method, seed)
     return Embedding(gallery, tuple(rows.tolist()), tuple(labels.tolist()), panels, method)

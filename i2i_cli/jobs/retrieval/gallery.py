@@ -128,7 +128,7 @@ def save_gallery(path: Path, gallery: Gallery) -> None:
     try:
         _save(path, gallery, suffix)
     except SafetensorError as error:  # a full disk, told in its own words
-        raise DataError(f"cannot write {path}: {error}", "make room on the disk, or write elsewhere") from error
+        raise DataError(f"cannot write {path}: {error}", "free some disk space, or write elsewhere") from error
 
 
 def _save(path: Path, gallery: Gallery, suffix: str) -> None:
@@ -162,7 +162,7 @@ def open_gallery(path: Path) -> Gallery:
     """
     metadata = read_metadata(path, "gallery")
     if KEY not in metadata:
-        raise WeightsError(f"{path} is a safetensors file, but no gallery", f"make one: i2i index FOLDER -o {path}")
+        raise WeightsError(f"{path} is a safetensors file, but not a gallery", f"make one: i2i index FOLDER -o {path}")
     try:
         values = json.loads(metadata[KEY])
         if values["format"] > FORMAT:
@@ -177,7 +177,7 @@ def open_gallery(path: Path) -> Gallery:
     except (
         ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError, OSError, ConfigError,
     ) as error:  # fmt: skip
-        raise WeightsError(f"the gallery {path} is damaged ({error})", "make it anew: i2i index") from error
+        raise WeightsError(f"the gallery {path} is damaged ({error})", "make it again: i2i index") from error
 
 
 def _opened(path: Path, facts: GalleryFacts) -> Gallery:

@@ -112,7 +112,7 @@ def _earlier(translator: Translator, root: Path, out: Path, overwrite: bool) -> 
     try:
         earlier = open_gallery(out)
         if not earlier.is_of(translator.fingerprint, translator.code_sizes):
-            raise WeightsError(f"{out} was made with other weights", "add --force to make it anew")
+            raise WeightsError(f"{out} was made with other weights", "add --force to replace it")
         if Path(earlier.facts.root) != root.resolve():
             raise WeightsError(f"{out} is a gallery of {earlier.facts.root}", "give another -o, or --force")
     except WeightsError:
@@ -182,7 +182,7 @@ def _check_writable(out: Path) -> None:
     except OSError as error:
         raise DataError(f"cannot write {out}: {error.strerror or error}", "write elsewhere") from error
     if not os.access(out.parent, os.W_OK):
-        raise DataError(f"cannot write {out}: no right to write in {out.parent}", "write elsewhere")
+        raise DataError(f"cannot write {out}: no permission to write in {out.parent}", "write elsewhere")
 
 
 def gallery_made_with(translator: Translator, path: Path) -> Gallery:

@@ -94,7 +94,7 @@ class NeighbourSearch:
         facts, described = self.gallery.facts, self.translator.descriptor is not None
         self.by = self.by or ("descriptor" if described else "content")
         if self.by not in BY:
-            raise ConfigError(f"--by {self.by!r} is no code", f"use {', '.join(BY)}")
+            raise ConfigError(f"there is no --by {self.by!r}", f"use {', '.join(BY)}")
         if self.by == "descriptor" and not described:
             raise ConfigError(f"{self.translator.path} holds no descriptor", "use --by content")
         if self.inside is not None and self.inside not in facts.labels:

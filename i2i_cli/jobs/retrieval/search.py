@@ -77,7 +77,7 @@ class ExactSearch:
             scores, order = scores.topk(min(k, scores.shape[1]))
             rows = rows.gather(1, order)
         if bool(scores.isnan().any()):  # they come out first, as if they were the largest
-            raise WeightsError("the gallery holds codes with NaN", "make it anew: i2i index")
+            raise WeightsError("the gallery holds codes with NaN", "make it again: i2i index")
         pairs = (zip(*both, strict=True) for both in zip(scores.tolist(), rows.tolist(), strict=True))
         return [[(score, row) for score, row in found if score > -torch.inf] for found in pairs]
 

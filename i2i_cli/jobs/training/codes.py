@@ -43,7 +43,7 @@ class RunCodes:
         count = len(self.dataset.train)
         minutes = count * self._seconds_an_image / 60
         how_long = "under a minute" if minutes < 1 else f"about {minutes:.0f} minutes"
-        return f"now the codes of its {count} images are written: {how_long}"
+        return f"now writing the codes of its {count} images: {how_long}"
 
     def keep(self) -> None:
         """Put domain codes of training images into the model, as translation targets."""

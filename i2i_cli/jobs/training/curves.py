@@ -38,7 +38,7 @@ def save_curves(path: Path, run: Path) -> None:
     check_written_as(path, SUFFIXES, "picture of a run")
     lines = [line for line in RunFolder(run).journal.lines() if line["kind"] in ("training", "held-out")]
     if not lines:
-        raise DataError(f"{run} has journalled nothing yet", "wait for its first 20 steps")
+        raise DataError(f"{run} has an empty journal", "wait until it has trained for 20 steps")
     kind = path.suffix.lower()
     if kind == ".csv":
         write_text(path, _table(lines))

@@ -100,7 +100,7 @@ class RunFolder:
             raise ConfigError(f"{self.path}: {error.strerror}", "choose another --name") from error
         if any(name not in (LOCK, CONFIG) and not name.endswith(PART) for name in taken):
             raise ConfigError(
-                f"{self.path} exists already", f"choose another --name, or go on with: i2i train --resume {self.path}"
+                f"{self.path} exists already", f"choose another --name, or resume it: i2i train --resume {self.path}"
             )
 
     def write_config(self, config: RunConfig) -> None:
@@ -127,11 +127,11 @@ class RunFolder:
         try:
             facts = updated(_NO_FACTS, json.loads(metadata[_STATE_KEY]))
             if not all(isinstance(domain, str) for domain in facts.domains):
-                raise ValueError("its domains are no names")
+                raise ValueError("its domains are not names")
             if not facts.data.keys() <= {"domains", "sha256", "pixels"}:
                 raise ValueError("its data")
         except (KeyError, ValueError, TypeError, AttributeError, RecursionError, ConfigError) as error:
-            raise WeightsError(f"{self.state} is no saved state of a run ({error})") from error
+            raise WeightsError(f"{self.state} is not a saved state of a run ({error})") from error
         return load_tensors(self.state), facts
 
     def model_is_finished(self, step: int) -> bool:

@@ -63,7 +63,7 @@ class HeldOutFigures:
     @property
     def shortfall(self) -> float:
         """What decides which model is best, lower is better: the percentage of the worst pair's
-        translations that are not taken for the target, plus `mean_frechet`.
+        translations that are not classified as the target, plus `mean_frechet`.
 
         Neither alone would do: on faces the first was near 0 while a critic of images made all
         translations alike, and the second was lowest for the blurred images of an early step.

@@ -85,7 +85,9 @@ class RunRecord:
             except (DataError, WeightsError) as error:
                 failures.append(error)
         if failures:
-            hint = f"make room, then go on from step {self._saved_step}: i2i train --resume {self.folder.path}"
+            hint = (
+                f"free some disk space, then resume from step {self._saved_step}: i2i train --resume {self.folder.path}"
+            )
             raise DataError(failures[0].message, hint)
         if finished:
             self.observer.note(f"trained to step {self.loop.step}; {self.codes.what_is_left()}")
@@ -97,7 +99,7 @@ class RunRecord:
             self._missing.discard(what)
         except (DataError, WeightsError) as error:
             if what not in self._missing:
-                self.observer.note(f"warning: the training goes on without {what}: {error.message}")
+                self.observer.note(f"warning: training continues without {what}: {error.message}")
             self._missing.add(what)
 
     def _keep_if_best(self, figures: HeldOutFigures) -> None:

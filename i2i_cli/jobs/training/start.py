@@ -153,11 +153,11 @@ def _resumed(run: RunFolder, config: RunConfig, observer: Observer, peers: Peers
         )
     now = dataset.fingerprint()
     if any(now[name] != value for name, value in facts.data.items()):
-        observer.note("warning: the training images have changed since; this is no exact continuation")
+        observer.note("warning: the training images have changed since, so this is not an exact continuation")
     if "pixels" not in facts.data:
         observer.note(
-            "warning: an earlier i2i began this run, and trained on crops where images are not square; "
-            "this is no exact continuation"
+            "warning: an earlier i2i began this run, and trained on crops of images that are not square, "
+            "so this is not an exact continuation"
         )
     try:
         loop.load_state(tensors, facts.step)

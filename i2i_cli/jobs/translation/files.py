@@ -76,7 +76,7 @@ def plan_outputs(
     made = {path.absolute() for task in planned for path in task.outputs if path != STREAM}
     planned = [task for task in planned if task.source.below is None or task.source.path.absolute() not in made]
     if any(path == STREAM for task in planned for path in task.outputs) and num_results > 1:
-        raise ConfigError(f"stdout takes one image, not {num_results} results", "give a folder with -o")
+        raise ConfigError(f"stdout holds one image, not {num_results} results", "give a folder with -o")
     makers: dict[Path, list[Path]] = {}
     for task in planned:
         for path in {path.resolve() for path in task.outputs if path != STREAM}:
@@ -84,7 +84,7 @@ def plan_outputs(
     if own := next(
         (t.source.path for t in planned if t.source.path != STREAM and t.source.path.resolve() in makers), None
     ):
-        raise ConfigError(f"the result would take the place of its input {own}", "give another -o")
+        raise ConfigError(f"the result would overwrite its input {own}", "give another -o")
     return [task._replace(error=_clash(task, makers)) for task in planned]
 
 
@@ -105,7 +105,7 @@ def _is_folder(out: Path, num_results: int) -> bool:
         return True
     suffix = out.suffix.lower()
     if suffix in SUFFIXES - OUTPUT_FORMATS.keys():
-        raise ConfigError(f"no image is written as {suffix!r}", f"use one of {', '.join(OUTPUT_FORMATS)}")
+        raise ConfigError(f"cannot write an image as {suffix!r}", f"use one of {', '.join(OUTPUT_FORMATS)}")
     if suffix not in OUTPUT_FORMATS and not out.is_file():
         return True
     if num_results > 1:

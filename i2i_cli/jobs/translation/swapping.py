@@ -40,7 +40,9 @@ def plan_swap(
         ConfigError: both would have one name.
     """
     if a.stem == b.stem:
-        raise ConfigError(f"{a} and {b} have one stem, so the results would have one name", "rename one of them")
+        raise ConfigError(
+            f"{a} and {b} have the same stem, so both results would get the same name", "rename one of them"
+        )
     swap = Swap(
         a=a,
         b=b,
@@ -50,7 +52,7 @@ def plan_swap(
         sources=sources,
     )
     if sheet is not None and sheet.suffix.lower() not in OUTPUT_FORMATS:
-        raise ConfigError(f"no image is written as {sheet.suffix!r}", f"use one of {', '.join(OUTPUT_FORMATS)}")
+        raise ConfigError(f"cannot write an image as {sheet.suffix!r}", f"use one of {', '.join(OUTPUT_FORMATS)}")
     if not overwrite:
         for path in (swap.a_as_b, swap.b_as_a, swap.sheet):
             if path is not None and path.exists():

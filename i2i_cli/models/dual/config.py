@@ -54,23 +54,25 @@ class ObjectiveConfig:
     def __post_init__(self) -> None:
         if self.adversarial_loss not in OBJECTIVES:
             raise ConfigError(
-                f"objective.adversarial_loss = {self.adversarial_loss!r}", f"use {' or '.join(OBJECTIVES)}"
+                f"objective.adversarial_loss = {self.adversarial_loss!r} is not known", f"use {' or '.join(OBJECTIVES)}"
             )
         if not 1 / 16 <= self.critic_width <= 4:
-            raise ConfigError(f"objective.critic_width = {self.critic_width:g}", "use a factor from 0.0625 to 4")
+            raise ConfigError(
+                f"objective.critic_width = {self.critic_width:g} is out of range", "use a factor from 0.0625 to 4"
+            )
         if self.critic_kernel not in (1, 3, 5):
-            raise ConfigError(f"objective.critic_kernel = {self.critic_kernel}", "use 1, 3 or 5")
+            raise ConfigError(f"objective.critic_kernel = {self.critic_kernel} is not possible", "use 1, 3 or 5")
         if self.pretraining_steps < 0 or self.r1_every < 1:
-            raise ConfigError("objective.pretraining_steps starts at 0, objective.r1_every at 1")
+            raise ConfigError("objective.pretraining_steps is below 0, or objective.r1_every below 1")
         if self.freeze_encoders and not self.pretraining_steps:
-            raise ConfigError("objective.freeze_encoders without pre-training", "set objective.pretraining_steps")
+            raise ConfigError("objective.freeze_encoders needs pre-training", "set objective.pretraining_steps")
         if min(asdict(self.weights).values()) < 0:
             raise ConfigError("objective.weights cannot be negative")
         if not (self.weights.adversarial and self.weights.critic):
-            raise ConfigError("objective.weights.adversarial and critic are above 0", "without them nothing is a GAN")
+            raise ConfigError("objective.weights.adversarial or critic is 0", "set both above 0; a GAN needs them")
         if self.pretraining_steps and not (self.weights.identity or self.weights.reconstruction):
             raise ConfigError(
-                "pre-training without a term", "give objective.weights.reconstruction or identity a weight"
+                "pre-training has no loss term", "give objective.weights.reconstruction or identity a weight"
             )
 
     def rebuilds(self) -> bool:

@@ -52,9 +52,13 @@ class NetworksConfig:
 
     def __post_init__(self) -> None:
         if not 1 / 16 <= self.width <= 4:
-            raise ConfigError(f"networks.width = {self.width:g}", "use a factor from 0.0625 to 4; 1 is the paper's")
+            raise ConfigError(
+                f"networks.width = {self.width:g} is out of range", "use a factor from 0.0625 to 4; 1 is the paper's"
+            )
         if self.upsampling not in UPSAMPLINGS:
-            raise ConfigError(f"networks.upsampling = {self.upsampling!r}", f"use {' or '.join(UPSAMPLINGS)}")
+            raise ConfigError(
+                f"networks.upsampling = {self.upsampling!r} is not known", f"use {' or '.join(UPSAMPLINGS)}"
+            )
 
     def channels(self, count: int) -> int:
         """`count` channels of the tables at this width; a multiple of 4."""
@@ -67,12 +71,15 @@ class NetworksConfig:
             ConfigError: the tables cannot be brought to this image size, or to the code's side.
         """
         if image_size not in IMAGE_SIZES:
-            raise ConfigError(f"image size {image_size}", f"use one of {', '.join(map(str, IMAGE_SIZES))}")
+            raise ConfigError(
+                f"this model cannot have images of {image_size} pixels",
+                f"use one of {', '.join(map(str, IMAGE_SIZES))}",
+            )
         side = self.code_side or image_size // 8
         sides = [2**power for power in range(1, 7) if 4 * 2**power <= image_size]
         if side not in sides:
             known = f"use one of {', '.join(map(str, sides))}, or 0 for an eighth of the image's side"
-            raise ConfigError(f"networks.code_side = {side} for images of {image_size} pixels", known)
+            raise ConfigError(f"networks.code_side = {side} does not fit images of {image_size} pixels", known)
         return self.channels(CODE_LENGTH // side**2), side
 
 

@@ -87,14 +87,18 @@ class ObjectiveConfig:
     def __post_init__(self) -> None:
         if self.perceptual_distance not in ("squared", "relative"):
             raise ConfigError(
-                f"objective.perceptual_distance = {self.perceptual_distance!r}", "use squared or relative"
+                f"objective.perceptual_distance = {self.perceptual_distance!r} is not known", "use squared or relative"
             )
         if not 0 < self.feature_crop <= 1:
-            raise ConfigError(f"objective.feature_crop = {self.feature_crop:g}", "use a share above 0, up to 1")
+            raise ConfigError(
+                f"objective.feature_crop = {self.feature_crop:g} is out of range", "use a share above 0, up to 1"
+            )
         if not 0 < self.swap_share <= 1:
-            raise ConfigError(f"objective.swap_share = {self.swap_share:g}", "use a share above 0, up to 1")
+            raise ConfigError(
+                f"objective.swap_share = {self.swap_share:g} is out of range", "use a share above 0, up to 1"
+            )
         if min(self.critic_steps, self.critic_width, self.ridge_codes) < 1:
-            raise ConfigError("objective.critic_steps, critic_width and ridge_codes start at 1")
+            raise ConfigError("objective.critic_steps, critic_width or ridge_codes is below 1")
         if self.contrast_temperature <= 0:
             raise ConfigError(f"objective.contrast_temperature = {self.contrast_temperature:g} is not above 0")
         if min(asdict(self.weights).values()) < 0:

@@ -65,15 +65,19 @@ class NetworksConfig:
         for name, largest in LARGEST.items():
             if not (name != "num_blocks") <= getattr(self, name) <= largest:
                 raise ConfigError(
-                    f"networks.{name} = {getattr(self, name)}", f"use {int(name != 'num_blocks')} to {largest}"
+                    f"networks.{name} = {getattr(self, name)} is out of range",
+                    f"use {int(name != 'num_blocks')} to {largest}",
                 )
         if self.content_size not in (2, 4, 8, 16, 32):
-            raise ConfigError(f"networks.content_size = {self.content_size}", "use 2, 4, 8, 16 or 32")
+            raise ConfigError(f"networks.content_size = {self.content_size} is not possible", "use 2, 4, 8, 16 or 32")
         if self.content_trunk not in CONTENT_TRUNKS:
-            raise ConfigError(f"networks.content_trunk = {self.content_trunk!r}", f"use {', '.join(CONTENT_TRUNKS)}")
+            raise ConfigError(
+                f"networks.content_trunk = {self.content_trunk!r} is not known", f"use {', '.join(CONTENT_TRUNKS)}"
+            )
         if self.content_channels % self.content_parts:
             raise ConfigError(
-                f"networks.content_channels = {self.content_channels} is odd", "two halves want an even one"
+                f"networks.content_channels = {self.content_channels} is odd",
+                "use an even number: it is split into two halves",
             )
         if self.content_trunk == "backbone" and not self.content_noise:
             raise ConfigError("a content_trunk of backbone has no sigma_c to learn", "give networks.content_noise")
@@ -94,7 +98,7 @@ class NetworksConfig:
         """Channels after each stride-2 stage of the encoder."""
         if image_size not in IMAGE_SIZES or image_size <= self.content_size:
             sizes = ", ".join(str(size) for size in IMAGE_SIZES if size > self.content_size)
-            raise ConfigError(f"image size {image_size} is not one this model can have", f"use {sizes}")
+            raise ConfigError(f"this model cannot have images of {image_size} pixels", f"use {sizes}")
         num_stages = int(math.log2(image_size // self.content_size))
         return [max(self.width // 2**stage, self.min_width) for stage in reversed(range(num_stages))]
 

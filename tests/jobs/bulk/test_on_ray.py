@@ -81,5 +81,5 @@ def test_nothing_to_do_starts_no_ray(run: Path, monkeypatch: pytest.MonkeyPatch)
 def test_streams_are_refused(run: Path) -> None:
     model = load(run, "cpu")
     job = FileTranslation(translator=model, targets=[model.target("square")])
-    with pytest.raises(ConfigError, match="takes files"):
+    with pytest.raises(ConfigError, match="files only"):
         list(translate_on_ray(job, [Task(Source(path=STREAM), [STREAM])]))

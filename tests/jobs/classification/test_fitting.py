@@ -124,17 +124,17 @@ def test_what_says_little_is_told() -> None:
     codes, labels = drawn((60, 60))
     order = np.random.default_rng(0).permutation(120)
     codes, labels = codes[order], labels[order]
-    assert doubts(codes, labels, 0) == ["no image was held out: whether it knows other images was not measured"]
+    assert doubts(codes, labels, 0) == ["no image was held out, so its accuracy on new images is unknown"]
     one = doubts(codes, labels, 1)
-    assert one[0].startswith("1 image was held out") and one[1].startswith("all images held out have one label")
+    assert one[0].startswith("1 image was held out") and one[1].startswith("all held-out images have one label")
     assert doubts(codes, labels, 8)[0].startswith("8 images were held out")
     noise = np.random.default_rng(1).normal(size=(200, 3)).astype(np.float32)
     (poor,) = doubts(noise, np.arange(200) % 2, 80)
-    assert poor.startswith("on images held out it is hardly better than chance: an AUC of 0.")
+    assert poor.startswith("on held-out images it is hardly better than chance: an AUC of 0.")
 
 
 def test_a_fit_that_does_not_settle_is_told_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting, "MAX_STEPS", 2)
     codes, labels = drawn((60, 60))
     fitted = fit_classifier("x", codes, labels, ("a", "b"), np.arange(120).astype(str))  # a warning would be an error
-    assert not fitted.converged and fitted.doubts()[0] == "the fit was ended before it had settled"
+    assert not fitted.converged and fitted.doubts()[0] == "the fit stopped before it converged"

@@ -26,7 +26,7 @@ def test_a_classifier_goes_into_the_weights_and_nothing_else_changes(tmp_path: P
 
 def test_a_name_or_a_file_that_is_taken_is_refused(tmp_path: Path, run: Path) -> None:
     translator = load(run, device="cpu")
-    with pytest.raises(ConfigError, match="'domains' is the classifier"):
+    with pytest.raises(ConfigError, match="'domains' is the name of the classifier"):
         check_target(translator, "domains", None, overwrite=True)
     translator.classifiers["glasses"] = translator.classifier()
     with pytest.raises(ConfigError, match="'glasses' already"):

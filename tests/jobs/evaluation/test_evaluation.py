@@ -271,6 +271,6 @@ def test_distances_of_few_images_are_not_told_and_that_is_said_once(run: Path, d
     assert not {"Frechet", "kernel x1000"} & measures[0] and {"precision", "sharpness"} <= measures[0]
     assert {"Frechet", "kernel x1000"} <= measures[1]
     assert [note for note in few.notes if "Frechet" in note] == [
-        "Frechet and kernel distances take 50 held-out images of either domain: disc 16, square 16"
+        "Frechet and kernel distances need 50 held-out images of each domain: disc 16, square 16"
     ]
     assert not any("Frechet" in note for note in enough.notes)

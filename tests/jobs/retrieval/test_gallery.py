@@ -98,7 +98,7 @@ def test_a_damaged_gallery_is_refused(tmp_path: Path, changes: dict[str, np.ndar
 
 
 def test_other_files_are_told_for_what_they_are(tmp_path: Path, run: Path) -> None:
-    with pytest.raises(WeightsError, match="but no gallery"):
+    with pytest.raises(WeightsError, match="but not a gallery"):
         open_gallery(run / "model.safetensors")
     (tmp_path / "page.safetensors").write_text("<html></html>")
     with pytest.raises(WeightsError, match="HTML or XML page, not a gallery"):

@@ -108,7 +108,7 @@ def test_what_is_there_is_not_overwritten_unasked(
 ) -> None:
     other = tmp_path / "mine.safetensors"
     shutil.copy(run / "model.safetensors", other)
-    with pytest.raises(WeightsError, match="but no gallery"):
+    with pytest.raises(WeightsError, match="but not a gallery"):
         index_folder(translator, domains, other)
     index_folder(translator, domains, tmp_path / "g.npz")
     with pytest.raises(DataError, match="exists already"):

@@ -41,9 +41,9 @@ def test_samples_and_checkpoints_are_spared_and_told_once(tiny: dict, tmp_path: 
     monkeypatch.setattr("i2i_cli.engine.journal.Journal.write", _full)
     result = train(run_config(often), tmp_path / "run", observer=notes)
     assert result.finished and len(saves) > 3
-    told = [text.partition(":")[2] for text in notes.texts if "goes on without" in text]
+    told = [text.partition(":")[2] for text in notes.texts if "continues without" in text]
     assert sorted(told) == [
-        f" the training goes on without {what}: cannot write it: No space left on device"
+        f" training continues without {what}: cannot write it: No space left on device"
         for what in ("a checkpoint", "a sample sheet", "the journal")
     ]
 
@@ -59,7 +59,7 @@ def test_an_end_that_cannot_be_written_says_from_where_to_go_on(tiny: dict, tmp_
         patch.setattr(RunFolder, "save_state", full_at_the_end)
         with pytest.raises(DataError, match="No space left") as caught:
             train(run_config(tiny), folder)
-    assert caught.value.hint == f"make room, then go on from step 0: i2i train --resume {folder}"
+    assert caught.value.hint == f"free some disk space, then resume from step 0: i2i train --resume {folder}"
     assert RunFolder(folder).model.is_file(), "the weights found room"
     assert resume(folder).finished
 

@@ -50,7 +50,7 @@ def test_a_run_folder_explains_itself(run: Path) -> None:
     config = tomllib.loads((run / "config.toml").read_text())
     assert config["networks"]["width"] == 16 and config["family"] == "srae"
     card = (run / "README.md").read_text()
-    assert "| disc |" in card and "i2i translate" in card and "taken for the target" in card
+    assert "| disc |" in card and "i2i translate" in card and "classified as the target" in card
     with Image.open(run / "samples" / "latest.png") as sheet:
         assert sheet.width > 4 * 64 and sheet.height > 100
     lines = journal(run)
@@ -152,7 +152,7 @@ def test_other_domains_cannot_be_resumed_on_and_other_images_are_warned_of(
         Image.new("RGB", (40, 40)).save(domains / "disc" / f"new{i}.png")
     observer = Notes()
     resume(tmp_path / "run", observer=observer, should_stop=stopping_after(1))
-    assert any("no exact continuation" in text for text in observer.notes)
+    assert any("not an exact continuation" in text for text in observer.notes)
     (domains / "disc").rename(domains / "zebra")
     with pytest.raises(WeightsError, match="was trained on the domains disc, square, not square, zebra"):
         resume(tmp_path / "run")
@@ -166,7 +166,7 @@ def test_images_that_were_replaced_under_their_names_are_noticed(tiny: dict, tmp
     for path in (domains / "disc").iterdir():
         Image.new("RGB", (40, 36), "lime").save(path)
     resume(tmp_path / "run", observer=observer, should_stop=stopping_after(1))
-    assert any("no exact continuation" in text for text in observer.notes)
+    assert any("not an exact continuation" in text for text in observer.notes)
 
 
 def test_images_that_have_moved_are_gone_on_with_elsewhere(tiny: dict, tmp_path: Path, domains: Path) -> None:
@@ -209,7 +209,7 @@ def test_what_comes_after_the_minutes_is_announced(tiny: dict, tmp_path: Path) -
     timed = {**tiny, "training": {**tiny["training"], "steps": 0, "minutes": 0.001}}
     train(run_config(timed), tmp_path / "run", observer=observer)
     assert any(text.startswith("minutes count training alone") for text in observer.notes)
-    assert any("now the codes of its 30 images are written: under a minute" in text for text in observer.notes)
+    assert any("now writing the codes of its 30 images: under a minute" in text for text in observer.notes)
     observer = Notes()
     train(run_config(tiny), tmp_path / "other", observer=observer)
     assert not any(text.startswith("minutes") for text in observer.notes)
