@@ -1,8 +1,11 @@
-"""The README's commands: those that use a model are run, those that train are parsed."""
+"""README.md and docs/: commands run, or are parsed where they train; links, paths and quoted messages are there."""
 
+import ast
 import re
 import shlex
 import shutil
+import tomllib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,20 +28,31 @@ from i2i_cli.models.dual import config as dual_config
 from i2i_cli.models.srae import config
 
 ROOT = Path(i2i_cli.__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [line.removeprefix("$ ") for line in README.splitlines() if line.startswith("$ i2i ")]
+README = ROOT / "README.md"
+SHELF = [README, *sorted((ROOT / "docs").glob("*.md"))]
+"""The pages whose commands are tried here. Those of docs/commands have tests of their own."""
+
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+TEXT = "\n\n".join(page.read_text(encoding="utf-8") for page in SHELF)
+ALL_TEXT = "\n\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+
+
+def named(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
 
 
 @pytest.fixture
 def here(tmp_path: Path, demo: Path, dual_run: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder after `i2i demo`, with images, a run `faces` that knows `anime`, and a dual run `edges`."""
+    """A working folder after `i2i demo`, with images, a run `my-faces` that knows `anime`, and a dual run `edges`."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(demo, tmp_path / "demo")
     shutil.copy(demo / "glyphs" / "test" / "filled" / "U+0046.png", tmp_path / "img.png")
+    (tmp_path / "photos").mkdir()
+    shutil.copy(photo, tmp_path / "photos")
     header = read_header(demo / "run" / "model.safetensors")
     renamed = replace(header, domains=("anime", "human", "pixel", "serif"))
     tensors = load_tensors(demo / "run" / "model.safetensors")
-    save_tensors(tmp_path / "runs" / "faces" / "model.safetensors", tensors, renamed.to_metadata())
+    save_tensors(tmp_path / "runs" / "my-faces" / "model.safetensors", tensors, renamed.to_metadata())
     (tmp_path / "weights").symlink_to(ROOT / "weights")
     (tmp_path / "docs").mkdir()
     shutil.copy(ROOT / "docs" / "astronaut.jpg", tmp_path / "docs")
@@ -52,10 +66,25 @@ def here(tmp_path: Path, demo: Path, dual_run: Path, photo: Path, monkeypatch: p
     return tmp_path
 
 
+def blocks(page: Path) -> Iterator[list[str]]:
+    """The commands of each block of code, which are run one after another. Blocks in lists are indented."""
+    for block in re.findall(r"^ *```\n(.*?)^ *```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+        if commands := re.findall(r"^ *\$ (i2i .+)$", block, re.MULTILINE):
+            yield commands
+
+
+BLOCKS = [pytest.param(commands, id=f"{named(page)}: {commands[0]}") for page in SHELF for commands in blocks(page)]
+
+
+def test_every_command_is_in_a_block() -> None:
+    """None is passed over for the form of its block."""
+    written = len(re.findall(r"^ *\$ i2i ", TEXT, re.MULTILINE))
+    assert written == sum(len(commands) for page in SHELF for commands in blocks(page))
+
+
 def test_there_are_commands_for_every_subcommand() -> None:
-    named = {command.split()[1] for command in COMMANDS}
-    registered = typer.main.get_command(app).commands
-    assert named >= set(registered)
+    used = set(re.findall(r"^ *\$ i2i ([a-z-]+)", ALL_TEXT, re.MULTILINE))
+    assert used >= set(typer.main.get_command(app).commands)
 
 
 def parsed(words: list[str]) -> None:
@@ -75,9 +104,13 @@ def parsed(words: list[str]) -> None:
 DONE = TrainingResult(folder=Path("runs/x"), step=1, finished=True, images_per_second=1.0, figures=None)
 
 TRAIN_LINES = sorted(
-    {line.split("`")[0] for line in re.findall(r"`(i2i train [^`]*)`", re.sub(r"\s*\n\s*", " ", README))}
+    {line.split("`")[0] for line in re.findall(r"`(i2i train [^`]*)`", re.sub(r"\s*\n\s*", " ", TEXT))}
 )
-"""Those in the text and in its tables, beside `COMMANDS`."""
+"""Those in the text and in its tables, beside the commands in blocks."""
+
+
+def test_the_figures_name_their_commands() -> None:
+    assert len(TRAIN_LINES) >= 15
 
 
 @pytest.mark.parametrize("line", TRAIN_LINES)
@@ -87,10 +120,12 @@ def test_training_that_a_figure_came_of(here: Path, line: str) -> None:
 
 def test_recipes_and_settings_in_the_text_are_those_that_there_are() -> None:
     recipes = {name for kind in FAMILIES.values() for name in kind.recipes}
-    assert set(re.findall(r"--recipe ([a-z]+)", README)) <= recipes
+    assert set(re.findall(r"--recipe ([a-z]+)", ALL_TEXT)) <= recipes
     known = [run_config({"family": name, "networks": ROLES if name == "dual" else {}}) for name in FAMILIES]
-    for key, value in re.findall(r"--set\s+([a-z0-9_.]+)=([^\s`]+)", README):
+    for key, value in re.findall(r"--set\s+([a-z0-9_]+\.[a-z0-9_.]+)=([^\s`]+)", ALL_TEXT):
         assert any(takes(config, f"{key}={value}") for config in known), f"--set {key}={value}"
+    for key in re.findall(r"`((?:data|networks|objective|training)\.[a-z0-9_.]+)`", ALL_TEXT):
+        assert any(has(config, key) for config in known), key
 
 
 def takes(config: RunConfig, assignment: str) -> bool:
@@ -101,11 +136,23 @@ def takes(config: RunConfig, assignment: str) -> bool:
     return True
 
 
+def has(settings: Any, key: str) -> bool:
+    """Whether there is a setting, or a table of them, of this dotted name."""
+    for part in key.split("."):
+        settings = getattr(settings, part, None)
+    return settings is not None
+
+
 ROLES = {"inputs": ("sketch_bag", "photo_shoe"), "outputs": ("photo_bag", "sketch_shoe")}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_command(here: Path, command: str) -> None:
+@pytest.mark.parametrize("commands", BLOCKS)
+def test_commands(here: Path, commands: list[str]) -> None:
+    for command in commands:
+        run(here, command)
+
+
+def run(here: Path, command: str) -> None:
     command, _, stdin = command.partition(" | ")[0].partition(" < ")
     words = shlex.split(command.partition(" > ")[0], comments=True)[1:]
     if words[0] == "train":
@@ -113,25 +160,63 @@ def test_command(here: Path, command: str) -> None:
     slow = words[0] == "demo"
     data = (here / stdin.split(" > ")[0].strip()).read_bytes() if stdin else None
     result = CliRunner().invoke(app, [*words, "--help"] if slow else words, input=data)
-    assert result.exit_code == 0, result.stderr
+    assert result.exit_code == 0, f"{command}: {result.stderr}"
+
+
+def test_the_python_of_the_readme_runs(here: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)  # our own README's
+    assert names["image"].size == names["face"].size
+    assert set(names["shares"]) == {"anime", "human"} and names["shares"]["human"] > 0.99
 
 
 def test_the_make_targets_and_files_it_names_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"`make ([a-z-]+)`", README):
+    for target in re.findall(r"`make ([a-z-]+)`", ALL_TEXT):
         assert f"\n{target}:" in makefile, target
-    for path in re.findall(r"`((?:i2i_cli|benchmarks|tests|weights)/[\w./-]+)`", README):
-        assert (ROOT / path).exists(), path
-    for path in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
+    for path in re.findall(r"`((?:i2i_cli|benchmarks|tests|weights|docs)/[\w./-]+)`", ALL_TEXT):
+        if not re.search(r"NAME|blend|format-N", path):  # what a contributor is told to add
+            assert (ROOT / path).exists(), path
+    for path in re.findall(r"python (benchmarks/[\w.]+)", ALL_TEXT):
         assert (ROOT / path).is_file(), path
 
 
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_and_pictures_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^ *```.*?^ *```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for target in re.findall(r"\[[^]]*\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), f"{target}: no such file"
+        assert not anchor or anchor in anchors(there), f"{target}: no such heading"
+
+
+def anchors(page: Path) -> set[str]:
+    """The names that GitHub gives to the headings of `page`."""
+    text = re.sub(r"^ *```.*?^ *```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_is_short_and_leads_to_every_page() -> None:
+    assert len(README.read_bytes()) <= 16 * 1024
+    links = {link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", README.read_text(encoding="utf-8"))}
+    for page in SHELF[1:]:
+        assert named(page) in links, page
+    for name in typer.main.get_command(app).commands:
+        assert f"docs/commands/{name}.md" in links, name
+
+
 def test_every_deviation_marked_in_the_code_is_listed() -> None:
-    table = README.split("## Where it differs from the paper")[1].split("\n## ")[0]
+    papers = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
+    table = papers.split("## Where the code differs from the papers")[1].split("\n## ")[0]
     marked = [path for path in (ROOT / "i2i_cli").rglob("*.py") if "Differs from the paper" in path.read_text()]
     assert marked
     for path in marked:
-        assert f"`{path.relative_to(ROOT / 'i2i_cli')}`" in table, path
+        assert f"`{path.relative_to(ROOT / 'i2i_cli').as_posix()}`" in table, path
     for name in (
         "pixel",
         "kl",
@@ -144,4 +229,43 @@ def test_every_deviation_marked_in_the_code_is_listed() -> None:
         assert hasattr(config.Weights(), name) and f"`{name}`" in table
     for name in ("identity", "cycle", "r1"):
         assert hasattr(dual_config.Weights(), name) and f"`{name}`" in table
-    assert all(family in README for family in FAMILIES)
+    assert all(family in README.read_text(encoding="utf-8") for family in FAMILIES)
+
+
+def test_the_maps_of_the_papers_lead_to_the_code() -> None:
+    papers = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:models|engine)/[\w/]+\.py)`", papers):
+        assert (ROOT / "i2i_cli" / path).is_file(), path
+    for path, names in re.findall(r"`(models/[\w/]+\.py)`: ((?:`[A-Z]\w+(?:\.\w+)?`(?:, )?)+)", papers):
+        code = (ROOT / "i2i_cli" / path).read_text()
+        for name in re.findall(r"`(\w+)(?:\.(\w+))?`", names):
+            assert f"class {name[0]}" in code and (not name[1] or f"def {name[1]}" in code), name
+
+
+def test_every_symptom_that_quotes_a_message_quotes_one_that_there_is() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    symptoms = [row.split(" | ")[0] for row in page.splitlines() if row.startswith("| ")]
+    quoted = [text for symptom in symptoms for text in re.findall(r"`([^`]+)`", symptom)]
+    messages = "\n".join(text for path in (ROOT / "i2i_cli").rglob("*.py") for text in strings(path))
+    for text in quoted:
+        if text.startswith(("-", "operator ")) or text in ("sharp", "dual"):  # options, recipes, and torchvision's own
+            continue
+        for piece in text.split("…"):
+            assert piece.strip("`: ,;") in messages, text
+
+
+def strings(path: Path) -> Iterator[str]:
+    """The texts in a module, those with values in them in pieces."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_the_citation_names_this_version_and_both_papers() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {i2i_cli.__version__}\n" in citation
+    assert f"## [{i2i_cli.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    titles = re.findall(r'^    title: "(.+)"|^  - type: article\n    title: "(.+)"', citation, re.MULTILINE)
+    papers = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
+    assert len(titles) == 2 and all(f"*{title or other}*" in papers for title, other in titles)
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"] in citation
