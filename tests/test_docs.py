@@ -28,7 +28,7 @@ from i2i_cli.models.srae import config
 ROOT = Path(i2i_cli.__file__).parents[1]
 README = ROOT / "README.md"
 SHELF = [README, *sorted((ROOT / "docs").glob("*.md"))]
-"""The pages whose commands are tried here. Those of docs/commands have tests of their own."""
+"""The pages whose commands are tried here. Those of docs/commands have tests of their own, and show mistakes too."""
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 TEXT = "\n\n".join(page.read_text(encoding="utf-8") for page in SHELF)
@@ -119,11 +119,11 @@ def test_training_that_a_figure_came_of(here: Path, line: str) -> None:
 
 def test_recipes_and_settings_in_the_text_are_those_that_there_are() -> None:
     recipes = {name for kind in FAMILIES.values() for name in kind.recipes}
-    assert set(re.findall(r"--recipe ([a-z]+)", ALL_TEXT)) <= recipes
+    assert set(re.findall(r"--recipe ([a-z]+)", TEXT)) <= recipes
     known = [run_config({"family": name, "networks": ROLES if name == "dual" else {}}) for name in FAMILIES]
-    for key, value in re.findall(r"--set\s+([a-z0-9_]+\.[a-z0-9_.]+)=([^\s`]+)", ALL_TEXT):
+    for key, value in re.findall(r"--set\s+([a-z0-9_]+\.[a-z0-9_.]+)=([^\s`]+)", TEXT):
         assert any(takes(config, f"{key}={value}") for config in known), f"--set {key}={value}"
-    for key in re.findall(r"`((?:data|networks|objective|training)\.(?!py\b)[a-z0-9_.]+)`", ALL_TEXT):
+    for key in re.findall(r"`((?:data|networks|objective|training)\.(?!py\b)[a-z0-9_.]+)`", TEXT):
         assert any(has(config, key) for config in known), key
 
 
