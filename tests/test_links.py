@@ -60,6 +60,14 @@ def test_the_maps_of_the_papers_lead_to_the_code() -> None:
             assert f"class {name[0]}" in code and (not name[1] or f"def {name[1]}" in code), name
 
 
+def test_every_module_is_in_the_tree() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    names = set(re.findall(r"\w+", page.split("## The tree")[1]))
+    for path in (ROOT / "i2i_cli").rglob("*.py"):
+        if path.name not in ("__init__.py", "__main__.py") and path.parent.name != "cli":  # there, one file a command
+            assert {path.stem, path.parent.name} <= names, path
+
+
 def test_every_symptom_that_quotes_a_message_quotes_one_that_there_is() -> None:
     page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     symptoms = [row.split(" | ")[0] for row in page.splitlines() if row.startswith("| ")]
