@@ -45,7 +45,7 @@ class Findings:
         return kinds
 
     def row(self) -> str:
-        """A line of the README's table."""
+        """A line of the table in docs/trust.md."""
         counts = ", ".join(f"{count:,} {outcome}" for outcome, count in self.outcomes.most_common())
         figures = f"{self.slowest:.1f} s | {self.grown / 2**20:.0f} MiB"
         return f"| {self.name} | {counts} | {figures} | {len(self.faults)} |"

@@ -1,8 +1,9 @@
-"""The README's commands: those that use a model are run, those that train are parsed."""
+"""README.md and docs/: commands run, or are parsed where they train; links, paths and quoted messages are there."""
 
 import re
 import shlex
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,20 +26,32 @@ from i2i_cli.models.dual import config as dual_config
 from i2i_cli.models.srae import config
 
 ROOT = Path(i2i_cli.__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [line.removeprefix("$ ") for line in README.splitlines() if line.startswith("$ i2i ")]
+README = ROOT / "README.md"
+SHELF = [README, *sorted((ROOT / "docs").glob("*.md"))]
+"""The pages whose commands are tried here. Those of docs/commands have tests of their own, and show mistakes too."""
+
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+TEXT = "\n\n".join(page.read_text(encoding="utf-8") for page in SHELF)
+ALL_TEXT = "\n\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+
+
+def named(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
 
 
 @pytest.fixture
 def here(tmp_path: Path, demo: Path, dual_run: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder after `i2i demo`, with images, a run `faces` that knows `anime`, and a dual run `edges`."""
+    """A working folder after `i2i demo`, with images, a run `my-faces` that knows `anime`, and a dual run `edges`."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(demo, tmp_path / "demo")
     shutil.copy(demo / "glyphs" / "test" / "filled" / "U+0046.png", tmp_path / "img.png")
+    (tmp_path / "photos").mkdir()
+    shutil.copy(photo, tmp_path / "photos")
     header = read_header(demo / "run" / "model.safetensors")
     renamed = replace(header, domains=("anime", "human", "pixel", "serif"))
     tensors = load_tensors(demo / "run" / "model.safetensors")
-    save_tensors(tmp_path / "runs" / "faces" / "model.safetensors", tensors, renamed.to_metadata())
+    save_tensors(tmp_path / "runs" / "my-faces" / "model.safetensors", tensors, renamed.to_metadata())
+    (tmp_path / "runs" / "emoji-first").symlink_to("my-faces")
     (tmp_path / "weights").symlink_to(ROOT / "weights")
     (tmp_path / "docs").mkdir()
     shutil.copy(ROOT / "docs" / "astronaut.jpg", tmp_path / "docs")
@@ -52,10 +65,25 @@ def here(tmp_path: Path, demo: Path, dual_run: Path, photo: Path, monkeypatch: p
     return tmp_path
 
 
+def blocks(page: Path) -> Iterator[list[str]]:
+    """The commands of each block of code, which are run one after another. Blocks in lists are indented."""
+    for block in re.findall(r"^ *```\n(.*?)^ *```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+        if commands := re.findall(r"^ *\$ (i2i .+)$", block, re.MULTILINE):
+            yield commands
+
+
+BLOCKS = [pytest.param(commands, id=f"{named(page)}: {commands[0]}") for page in SHELF for commands in blocks(page)]
+
+
+def test_every_command_is_in_a_block() -> None:
+    """None is passed over for the form of its block."""
+    written = len(re.findall(r"^ *\$ i2i ", TEXT, re.MULTILINE))
+    assert written == sum(len(commands) for page in SHELF for commands in blocks(page))
+
+
 def test_there_are_commands_for_every_subcommand() -> None:
-    named = {command.split()[1] for command in COMMANDS}
-    registered = typer.main.get_command(app).commands
-    assert named >= set(registered)
+    used = set(re.findall(r"^ *\$ i2i ([a-z-]+)", ALL_TEXT, re.MULTILINE))
+    assert used >= set(typer.main.get_command(app).commands)
 
 
 def parsed(words: list[str]) -> None:
@@ -79,9 +107,13 @@ def parsed(words: list[str]) -> None:
 DONE = TrainingResult(folder=Path("runs/x"), step=1, finished=True, images_per_second=1.0, figures=None)
 
 TRAIN_LINES = sorted(
-    {line.split("`")[0] for line in re.findall(r"`(i2i train [^`]*)`", re.sub(r"\s*\n\s*", " ", README))}
+    {line.split("`")[0] for line in re.findall(r"`(i2i train [^`]*)`", re.sub(r"\s*\n\s*", " ", TEXT))}
 )
-"""Those in the text and in its tables, beside `COMMANDS`."""
+"""Those in the text and in its tables, beside the commands in blocks."""
+
+
+def test_the_figures_name_their_commands() -> None:
+    assert len(TRAIN_LINES) >= 15
 
 
 @pytest.mark.parametrize("line", TRAIN_LINES)
@@ -91,10 +123,12 @@ def test_training_that_a_figure_came_of(here: Path, line: str) -> None:
 
 def test_recipes_and_settings_in_the_text_are_those_that_there_are() -> None:
     recipes = {name for kind in FAMILIES.values() for name in kind.recipes}
-    assert set(re.findall(r"--recipe ([a-z]+)", README)) <= recipes
+    assert set(re.findall(r"--recipe ([a-z]+)", TEXT)) <= recipes
     known = [run_config({"family": name, "networks": ROLES if name == "dual" else {}}) for name in FAMILIES]
-    for key, value in re.findall(r"--set\s+([a-z0-9_.]+)=([^\s`]+)", README):
+    for key, value in re.findall(r"--set\s+([a-z0-9_]+\.[a-z0-9_.]+)=([^\s`]+)", TEXT):
         assert any(takes(config, f"{key}={value}") for config in known), f"--set {key}={value}"
+    for key in re.findall(r"`((?:data|networks|objective|training)\.(?!py\b)[a-z0-9_.]+)`", TEXT):
+        assert any(has(config, key) for config in known), key
 
 
 def takes(config: RunConfig, assignment: str) -> bool:
@@ -105,11 +139,23 @@ def takes(config: RunConfig, assignment: str) -> bool:
     return True
 
 
+def has(settings: Any, key: str) -> bool:
+    """Whether there is a setting, or a table of them, of this dotted name."""
+    for part in key.split("."):
+        settings = getattr(settings, part, None)
+    return settings is not None
+
+
 ROLES = {"inputs": ("sketch_bag", "photo_shoe"), "outputs": ("photo_bag", "sketch_shoe")}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_command(here: Path, command: str) -> None:
+@pytest.mark.parametrize("commands", BLOCKS)
+def test_commands(here: Path, commands: list[str]) -> None:
+    for command in commands:
+        run(here, command)
+
+
+def run(here: Path, command: str) -> None:
     command, _, stdin = command.partition(" | ")[0].partition(" < ")
     words = shlex.split(command.partition(" > ")[0], comments=True)[1:]
     if words[0] == "train":
@@ -117,25 +163,35 @@ def test_command(here: Path, command: str) -> None:
     slow = words[0] == "demo"
     data = (here / stdin.split(" > ")[0].strip()).read_bytes() if stdin else None
     result = CliRunner().invoke(app, [*words, "--help"] if slow else words, input=data)
-    assert result.exit_code == 0, result.stderr
+    assert result.exit_code == 0, f"{command}: {result.stderr}"
+
+
+def test_the_python_of_the_readme_runs(here: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)  # our own README's
+    assert names["image"].size == names["face"].size
+    assert set(names["shares"]) == {"anime", "human"} and names["shares"]["human"] > 0.99
 
 
 def test_the_make_targets_and_files_it_names_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"`make ([a-z-]+)`", README):
+    for target in re.findall(r"`make ([a-z-]+)`", ALL_TEXT):
         assert f"\n{target}:" in makefile, target
-    for path in re.findall(r"`((?:i2i_cli|benchmarks|tests|weights)/[\w./-]+)`", README):
-        assert (ROOT / path).exists(), path
-    for path in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
+    for path in re.findall(r"`((?:i2i_cli|benchmarks|tests|weights|docs)/[\w./-]+)`", ALL_TEXT):
+        if not re.search(r"NAME|blend|format-N", path):  # what a contributor is told to add
+            assert (ROOT / path).exists(), path
+    for path in re.findall(r"python (benchmarks/[\w.]+)", ALL_TEXT):
         assert (ROOT / path).is_file(), path
 
 
 def test_every_deviation_marked_in_the_code_is_listed() -> None:
-    table = README.split("## Where it differs from the paper")[1].split("\n## ")[0]
+    papers = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
+    table = papers.split("## Where the code differs from the papers")[1].split("\n## ")[0]
     marked = [path for path in (ROOT / "i2i_cli").rglob("*.py") if "Differs from the paper" in path.read_text()]
     assert marked
     for path in marked:
-        assert f"`{path.relative_to(ROOT / 'i2i_cli')}`" in table, path
+        assert f"`{path.relative_to(ROOT / 'i2i_cli').as_posix()}`" in table, path
     for name in (
         "pixel",
         "kl",
@@ -148,4 +204,4 @@ def test_every_deviation_marked_in_the_code_is_listed() -> None:
         assert hasattr(config.Weights(), name) and f"`{name}`" in table
     for name in ("identity", "cycle", "r1"):
         assert hasattr(dual_config.Weights(), name) and f"`{name}`" in table
-    assert all(family in README for family in FAMILIES)
+    assert all(family in README.read_text(encoding="utf-8") for family in FAMILIES)
