@@ -7,8 +7,9 @@ there, `.item()` of every loss at every step; SRAE's critics are given codes of 
 encoder. Ours: the same objectives as `i2i train` plays them, from its packed cache. Random images, as files; the
 median of the ratios of several rounds.
 
-The limit is the time that a step would take at the rate of a large matrix product, or at that of a large
-copy, whichever is longer: operations as torch counts them, bytes as every operation reads and writes. On a GPU:
+Operations are counted in float32, views and allocations aside. The limit is the time that a step would take at
+the rate of a large matrix product, or at that of a large copy, whichever is longer: FLOP as torch counts
+them, bytes as every operation reads and writes. On a GPU:
 how long its kernels run of a step (the profiler's, of a recorded step), how many they are, and the rate of steps
 played one kernel at a time. `--compiled`: what torch.compile of the networks brings, and how long it takes.
 """
@@ -146,7 +147,7 @@ class Ours:
     """The loop of `i2i train` with its loader."""
 
     def __init__(self, config: RunConfig, root: Path, side: int, domains: tuple[str, ...], device: torch.device):
-        precision = pick_precision("auto", device)
+        precision = pick_precision(config.training.precision, device)
         objective = built(config, side, domains)
         self.loop = Loop(
             objective, config.training, device, precision, 0, prepare=lambda x, _: from_levels(x).contiguous(
@@ -226,7 +227,7 @@ def peak_rates(device: torch.device, precision: str) -> tuple[float, float]:
     return 2 * side**3 / of_product, 2 * large.nbytes / of_copy
 
 
-def on_chip(ours: Ours, steps: int = 10) -> tuple[float, float]:
+def on_chip(ours: Ours, steps: int = 3) -> tuple[float, float]:
     """Milliseconds that kernels run in a step, and how many they are."""
     with profile(activities=[ProfilerActivity.CUDA]) as found:
         for _ in range(steps):
@@ -255,7 +256,13 @@ def measure(kind: str, side: int, size: int, device: torch.device, compiled: boo
         for one in warmed:
             seconds(one.play, device, 20)  # the steps that are played before others are recorded
         times = ratios(works, device, rounds)
-        counted, flops = Counted(), FlopCounterMode(display=False)
+        plain = Ours(
+            settings(kind, size, "training.recorded=false", "training.precision=fp32"), root, side, domains, device
+        )
+        plain.play()
+        of_plain, counted, flops = Counted(), Counted(), FlopCounterMode(display=False)
+        with of_plain:
+            plain.play()
         with counted:
             eager.play()
         with flops:
@@ -265,7 +272,7 @@ def measure(kind: str, side: int, size: int, device: torch.device, compiled: boo
         limit = max(flops.get_total_flops() / peak, counted.bytes / copying)
         line = (
             f"{kind}, {side} px, batch {size}: {size / step:.0f} images/s, {1 / step:.1f} steps/s, "
-            f"{over(times['textbook'], times['ours']):.2f} times the textbook; {counted.operations} operations a step; "
+            f"{over(times['textbook'], times['ours']):.2f} times the textbook; {of_plain.operations} operations a step; "
             f"{flops.get_total_flops() / step / peak:.3f} of a large product's rate, {limit / step:.2f} of the limit"
         )
         if device.type == "cuda":
