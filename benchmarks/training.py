@@ -272,7 +272,8 @@ def measure(kind: str, side: int, size: int, device: torch.device, compiled: boo
         limit = max(flops.get_total_flops() / peak, counted.bytes / copying)
         line = (
             f"{kind}, {side} px, batch {size}: {size / step:.0f} images/s, {1 / step:.1f} steps/s, "
-            f"{over(times['textbook'], times['ours']):.2f} times the textbook; {of_plain.operations} operations a step; "
+            f"{over(times['textbook'], times['ours']):.2f} times the textbook; "
+            f"{of_plain.operations} operations a step; "
             f"{flops.get_total_flops() / step / peak:.3f} of a large product's rate, {limit / step:.2f} of the limit"
         )
         if device.type == "cuda":

@@ -55,6 +55,14 @@ class Context:
     averaged: "TranslationModel | None" = None
     left: dict[str, Tensor] = field(default_factory=dict)
 
+    def leave(self, name: str, maps: Sequence[Tensor]) -> None:
+        """Leave several tensors under one name."""
+        self.left.update({f"{name}/{place}": tensor for place, tensor in enumerate(maps)})
+
+    def left_as(self, name: str) -> list[Tensor]:
+        """Those that were left under `name`, in order; none where nothing was."""
+        return [tensor for key, tensor in self.left.items() if key.startswith(f"{name}/")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:

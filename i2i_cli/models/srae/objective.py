@@ -1,7 +1,6 @@
 """SRAE's training: who is moved by what (paper 3.3)."""
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -158,7 +157,7 @@ class SRAEObjective(Objective):
         if "perceptual" in wanted and self.perceptual is not None:
             features = self.perceptual.features(self._seen(batch.images, context))
             if self.image_critic is not None and self._shared_backbone() is not None:
-                _leave("real", features, context)
+                context.leave("real", features)
             terms["perceptual"] = self.perceptual.compare(self._seen(x, context), features, context.peers)
         return terms
 
@@ -224,20 +223,18 @@ class SRAEObjective(Objective):
     ) -> dict[str, Tensor]:
         """Terms on x_ab: the content of a with the domain code of another image of the batch."""
         peers, a = context.peers, swap.a
-        terms: dict[str, Tensor] = {}
-        if any(name in wanted for name in _REENCODED_TERMS):
-            terms |= self._reencoded_terms(swap, x_ab, batch, wanted, context)
+        terms = self._reencoded_terms(swap, x_ab, batch, wanted, context)
         if self.image_critic is not None:
             y = peers.gather(batch.y)
             # Some reconstructions too: else what is sharp is a sign of a swap, and exaggerated there.
             again = a[: max(1, len(a) // 2)]
             made, y_made = torch.cat([x_ab, peers.gather(x)[again]]), torch.cat([y[swap.b], y[again]])
             seen = self.image_critic.see(self._seen(made, context))
-            _leave("made", [maps.detach() for maps in seen], context)
+            context.leave("made", [maps.detach() for maps in seen])
             context.left["y_made"] = y_made
             terms["adversarial"] = self.image_critic.shortfall(seen, y_made)
             if "structure" in wanted:
-                real = _left("real", context) or self.image_critic.see(self._seen(batch.images, context))
+                real = context.left_as("real") or self.image_critic.see(self._seen(batch.images, context))
                 kept = [peers.gather(real[stage])[a] for stage in range(max(STAGES) + 1)]
                 terms["structure"] = structure_distance([maps[: len(a)] for maps in seen], kept)
         return terms
@@ -259,8 +256,10 @@ class SRAEObjective(Objective):
             c_ab, d_ab = content.mean, averaged.encoder.domain(features).mean
             x_aba = self.model.decode(content.sample(draws), swap.of_a.domain)
             terms["image_cycle"] = (x_aba - peers.gather(batch.images)[swap.a]).abs().mean()
-        else:
+        elif any(name in wanted for name in _REENCODED_TERMS):
             c_ab, d_ab = self.model.encode(x_ab)
+        else:
+            return {}
         terms["content_consistency"] = (c_ab - swap.of_a.content).abs().mean()
         terms["domain_consistency"] = (d_ab - swap.codes.domain).abs().mean()
         return {name: term for name, term in terms.items() if name in wanted}
@@ -294,9 +293,9 @@ class SRAEObjective(Objective):
         critic = self.image_critic
         assert critic is not None
         images = self._seen(batch.images, context)
-        features = _left("real", context)
+        features = context.left_as("real")
         # Real and made images in one pass; the features are those of the autoencoder's turn.
-        seen = zip([*features, images] if features else critic.see(images), _left("made", context), strict=True)
+        seen = zip([*features, images] if features else critic.see(images), context.left_as("made"), strict=True)
         sizes = [len(batch.y), len(context.left["y_made"])]
         scores = critic.scores([torch.cat(pair) for pair in seen])
         of_real, of_made = zip(*(logits.split(sizes) for logits in scores), strict=True)
@@ -309,13 +308,3 @@ class SRAEObjective(Objective):
             strangers = critic.as_members(of_real, others)
             terms["image_mismatch"] = torch.stack([F.relu(1 + logits).mean() for logits in strangers]).mean()
         return terms
-
-
-def _leave(name: str, maps: Sequence[Tensor], context: Context) -> None:
-    """Leave `maps` for a later turn of the step."""
-    context.left.update({f"{name}/{place}": tensor for place, tensor in enumerate(maps)})
-
-
-def _left(name: str, context: Context) -> list[Tensor]:
-    """What `_leave` left under `name`, in order; nothing where nothing was."""
-    return [tensor for key, tensor in context.left.items() if key.startswith(f"{name}/")]

@@ -49,7 +49,7 @@ def draw_characters(root: Path) -> None:
 def test_a_training_of_seconds_beats_an_untrained_model_on_held_out_characters(tmp_path: Path) -> None:
     draw_characters(tmp_path / "characters")
     config, dataset = run_config(SETTINGS), decoded(scan(tmp_path / "characters"), 32)
-    loop = _build_loop(config, dataset, ALONE)
+    loop = _build_loop(config, dataset, ALONE, lambda text: None)
     sitting = Sitting(RunFolder(tmp_path / "run"), config, dataset, loop, Observer())
     scorer = HeldOutScorer(dataset, torch.device("cpu"), seed=0, use_pairs=True)
 
