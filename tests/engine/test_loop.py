@@ -43,7 +43,7 @@ GOLDEN: dict[str, dict[str, list[float]]] = {
 TOLERANCE = 1e-2
 
 GAME_TOLERANCE = 3e-2
-"""Of the dual GAN, whose players follow each other's rounding: 0.02 apart with another processor and version of torch."""
+"""Of the dual GAN, whose players follow each other's rounding: 0.02 apart on another processor and torch 2.11."""
 
 READ_AT = (0, 4, 9, 14, 19)
 """Steps of twenty at which the golden curves were read."""
