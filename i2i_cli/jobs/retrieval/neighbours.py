@@ -1,5 +1,6 @@
 """Cross-domain nearest neighbours by descriptor, or by content code (SRAE 4.2)."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -109,8 +110,16 @@ class NeighbourSearch:
             else ApproximateSearch(self.gallery, self.by)
         )
 
-    def run(self, sources: Sequence[Source], k: int, read_stdin: Callable[[], bytes] = bytes) -> Iterator[Answer]:
-        """One answer a query, in order, with up to `k` neighbours."""
+    def run(
+        self, queries: Sequence[Source | str | os.PathLike[str]], k: int, read_stdin: Callable[[], bytes] = bytes
+    ) -> Iterator[Answer]:
+        """One answer a query, in order, with up to `k` neighbours.
+
+        Args:
+            queries: paths, or what the command line found of them.
+            read_stdin: gives the bytes behind a query that is `-`.
+        """
+        sources = [query if isinstance(query, Source) else Source(path=Path(query)) for query in queries]
         found = chain.from_iterable(load_batches(sources, self.translator.image_size, read_stdin))
         while group := list(islice(found, QUERIES)):
             loaded = [item for item in group if isinstance(item, Loaded)]
