@@ -47,7 +47,7 @@ FAMILY = Family(
             },
             "training": {"ema": 0.0},
         },
-        # Sharper outputs, by a perceptual loss and a critic of images; at 0.34 of the images a second.
+        # Sharper outputs, by a perceptual loss and a critic of images; at 0.39 of the images a second.
         "sharp": {
             "training": {"steps": 2600, "cooldown": 0.5},
             "objective": {
