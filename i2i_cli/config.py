@@ -21,7 +21,7 @@ Config = TypeVar("Config")
 def nearest(name: str, known: Iterable[str]) -> str:
     """The hint for a name that is not known: the closest one, or all of them."""
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
 
 

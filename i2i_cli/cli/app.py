@@ -79,7 +79,7 @@ def options(
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error too.")] = False,
     offline: Annotated[bool, typer.Option("--offline", envvar=OFFLINE, help="Never download anything.")] = False,
 ) -> None:
-    """Translate images between domains, with a model trained on one folder a domain.
+    """Translate images between domains, with a model trained on one folder per domain.
 
     `i2i COMMAND --help` explains a command and shows examples.
     """

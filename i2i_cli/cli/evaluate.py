@@ -39,7 +39,7 @@ def evaluate(
     data: Annotated[
         Path,
         typer.Argument(
-            metavar="DATA|GALLERY", help="A folder with one folder a domain, or an index of it.", show_default=False
+            metavar="DATA|GALLERY", help="A folder with one folder per domain, or an index of it.", show_default=False
         ),
     ],
     only: Annotated[
@@ -67,13 +67,13 @@ def evaluate(
     limit: Annotated[
         int,
         typer.Option(
-            "--limit", metavar="N", min=10, help="Use at most N held-out images a domain.", rich_help_panel=MEASURE
+            "--limit", metavar="N", min=10, help="Use at most N held-out images per domain.", rich_help_panel=MEASURE
         ),
     ] = 500,
     train_limit: Annotated[
         int,
         typer.Option(
-            "--train-limit", metavar="N", min=10, help="Train probes on at most N training images a domain.",
+            "--train-limit", metavar="N", min=10, help="Train probes on at most N training images per domain.",
             rich_help_panel=MEASURE,
         ),
     ] = 2000,

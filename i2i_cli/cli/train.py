@@ -86,7 +86,7 @@ def train(
         Path | None,
         typer.Argument(
             metavar="[DATA]",
-            help="A folder with one folder of images a domain. Without DATA: built-in characters.",
+            help="A folder with one folder of images per domain. Without DATA: built-in characters.",
             show_default=False,
         ),
     ] = None,
@@ -227,7 +227,7 @@ def train(
         ),
     ] = None,
 ) -> None:  # fmt: skip
-    """Train a model on one folder of images a domain.
+    """Train a model on one folder of images per domain.
 
     Writes a run folder. Look at RUN/samples/latest.png while it trains. Ctrl-C saves and
     stops; --resume RUN continues exactly there.

@@ -1,4 +1,4 @@
-"""A folder of images a domain: finding, pairing and splitting them. No torch."""
+"""A folder of images per domain: finding, pairing and splitting them. No torch."""
 
 import hashlib
 from collections import Counter
@@ -67,7 +67,7 @@ def scan(root: Path, choose: Choose = lambda found: found) -> DomainFolder:
         DataError: no such folder, fewer than two domains, or a domain without images.
     """
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder", "give a folder that holds one folder of images a domain")
+        raise DataError(f"{root}: no such folder", "give a folder that holds one folder of images per domain")
     train_root = _first_folder(root, (TRAIN,))
     test_root = _first_folder(root, TESTS) if train_root else None
     found, system = _domain_names(train_root or root)

@@ -36,6 +36,8 @@ class Loop:
         note: Callable[[str], None] = lambda text: None,
     ) -> None:
         choose_kernels(config.deterministic)
+        if device.type == "cuda" and device.index is not None:
+            torch.cuda.set_device(device)  # graphs are recorded and replayed on the current one
         self.objective = objective.to(device).to(memory_format=torch.channels_last)
         self.config, self.device, self.precision = config, device, precision
         self.peers, self.prepare = peers, prepare
@@ -75,6 +77,7 @@ class Loop:
             kind = (batch.images.shape, *((turn.place, turn.names) for turn in due))
             self._recorder.play(kind, batch, lambda given: self._play(due, given))
         else:
+            self._recorder.free()
             self._play(due, batch)
         self._means.count(due)
         self._average()

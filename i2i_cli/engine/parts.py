@@ -23,9 +23,10 @@ class Part(NamedTuple):
 
     @property
     def can_be_halved(self) -> bool:
-        """Whether both halves would have an image of every domain. Waits for the device."""
+        """Whether both halves would have an image of every domain, and some of what was left. Waits for the device."""
         counts = self.batch.y.bincount()
-        return bool((counts[counts > 0] >= 2).all())
+        left = all(len(tensor) >= 2 for tensor in self.context.left.values())
+        return left and bool((counts[counts > 0] >= 2).all())
 
     def half(self, index: int) -> "Part":
         """Every other row, from the row `index` on."""
@@ -69,6 +70,8 @@ class Parts:
             try:
                 return self._accumulated(due, parameters)
             except (RuntimeError, MemoryError) as error:
+                if self._device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+                    raise  # nothing can be freed, or waited for, while a step is recorded
                 can_be_halved = self._fit_memory and is_out_of_memory(error)
                 if not can_be_halved or not all(part.can_be_halved for part in self._parts):
                     raise

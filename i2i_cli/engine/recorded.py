@@ -66,7 +66,9 @@ class Recorder:
             kind: steps of one kind launch the same kernels on tensors of the same sizes.
             step: leaves all that it computes in tensors that outlast it.
         """
-        if self.records and self._played[kind] == EAGER:
+        if not self._played[kind]:
+            self.free()
+        if self.records and self._played[kind] >= EAGER and kind not in self._graphs:
             self._record(kind, batch, step)
         self._played[kind] += 1
         graph = self._graphs.get(kind)
@@ -76,9 +78,15 @@ class Recorder:
             kept.copy_(given, non_blocking=True)
         graph.replay()
 
-    def forget(self) -> None:
-        """Record anew: what the recordings work on was replaced."""
+    def free(self) -> None:
+        """Give back what recordings hold: memory that an eager step cannot use. They are made anew when needed."""
         self._graphs.clear()
+        self._inputs.clear()
+        self._pool = None
+
+    def forget(self) -> None:
+        """Begin anew: what the recordings work on was replaced."""
+        self.free()
         self._played.clear()
 
     def _record(self, kind: Hashable, batch: Batch, step: Callable[[Batch], None]) -> None:
@@ -92,12 +100,14 @@ class Recorder:
                 step(inputs)
             self._graphs[kind] = graph
         except Exception as error:  # whatever a family does that no graph can hold; torch has many words for it
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            # The end of a recording that failed raises an error of its own over the one that tells why.
+            reason = (str(error.__context__ or error).strip() or type(error).__name__).splitlines()[0]
             if self._must:
                 raise I2IError(
                     f"a step of this training cannot be recorded: {reason}", 'use training.recorded="auto"'
                 ) from error
             self.records = False
+            self.free()  # earlier recordings draw from the generator that is given up here
             self._schedule.renew_generator()  # this one waits for its recording to end
-            self._note(f"steps are played one kernel at a time, which is slower: they cannot be recorded ({reason})")
+            self._note(f"steps run eagerly, which is slower: they cannot be recorded ({reason})")
         self._schedule.rewind_generator()

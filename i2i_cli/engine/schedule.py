@@ -1,4 +1,4 @@
-"""What changes from step to step, kept on the device: a recorded step finds it there."""
+"""How long and how fast a training goes, and what changes from step to step, in tensors on the device."""
 
 import hashlib
 import math

@@ -115,5 +115,5 @@ def _commands(folder: Path) -> tuple[str, ...]:
         f"i2i neighbours {image} --gallery {test} -w {run} --sheet neighbours.png",
         f"i2i classify {test} -r -w {run}",
         f"i2i weights show {run}",
-        "i2i train FOLDER        your own images, one folder a domain",
+        "i2i train FOLDER        your own images, one folder per domain",
     )

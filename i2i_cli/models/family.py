@@ -43,7 +43,7 @@ class Context:
         step: the absolute step, from 0; schedules are functions of it alone.
         draws: the only source of randomness, seeded from the run's seed and `step`.
         peers: the processes that share the batch.
-        place: where this step's crop lies, see `moving_crop`; in a tensor where steps are recorded.
+        place: where this step's crop lies, see `moving_crop`; in a tensor on CUDA.
         averaged: the model with the averaged weights, which takes no gradients.
         left: what an earlier turn of the same step left for a later one (detached rows of the batch).
     """
@@ -69,8 +69,10 @@ class Turn:
     """One player's move: the loop lets gradients into `trains` only, and steps their optimiser.
 
     `loss` returns the named raw terms that have a weight at this step, and `weights` those weights:
-    the same keys. A loss that reads no value of a tensor on the host, and makes none whose size depends on
-    values, can be recorded and replayed (`engine/recorded.py`); another is played as it is, more slowly.
+    the same keys. Steps are recorded and replayed where they can be (`engine/recorded.py`), and Python does not run
+    in a replay. So a loss reads no tensor on the host, copies nothing from it, makes no tensor whose size depends on
+    values, draws from `context.draws` alone, and uses `context.step` and Python's own state for nothing but which
+    terms are on: what grows or falls with the steps is a weight.
     A turn without weights at a step, or off its `every`, is passed over; one that is played at
     every k-th step is played with k times its weights, so its strength does not depend on k.
     """

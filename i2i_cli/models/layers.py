@@ -114,7 +114,7 @@ def moving_crop(images: Tensor, place: Place, share: float) -> Tensor:
     length = max(1, round(side * share))
     if length == side:
         return images
-    if isinstance(place, Tensor):  # on the device: a recorded step, which is the same for every place
+    if isinstance(place, Tensor):  # on the device, since a recorded step is the same for every place
         starts = (place * (side - length + 1)).long()
         rows, columns = starts[:, None] + torch.arange(length, device=images.device)
         found = images.index_select(2, rows).index_select(3, columns)

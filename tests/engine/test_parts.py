@@ -85,3 +85,10 @@ def test_without_leave_or_with_nothing_to_halve_the_error_stands() -> None:
     trained.turns[0].__dict__["loss"] = lambda batch, context: 1 / 0
     with pytest.raises(ZeroDivisionError):
         advance(trained, 1)
+
+
+def test_what_was_left_is_not_halved_until_nothing_is_there() -> None:
+    context = loop().context()
+    context.left["made"] = torch.zeros(2, 3, 8, 8)
+    whole = Part(batch(0), context)
+    assert whole.can_be_halved and not whole.half(0).can_be_halved

@@ -1,6 +1,8 @@
 """Steps recorded and replayed. Most of it takes a GPU."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from typing import ClassVar
 
 import pytest
 import torch
@@ -8,11 +10,12 @@ import torch
 from i2i_cli.config import updated
 from i2i_cli.engine.device import pick_precision
 from i2i_cli.engine.loop import Loop
-from i2i_cli.engine.recorded import EAGER
-from i2i_cli.engine.schedule import TrainingConfig
+from i2i_cli.engine.recorded import EAGER, Recorder
+from i2i_cli.engine.schedule import Schedule, TrainingConfig
 from i2i_cli.errors import ConfigError, I2IError
 from i2i_cli.models import family
 from i2i_cli.models.family import Batch
+from i2i_cli.models.peers import Peers
 
 CUDA = torch.device("cuda")
 on_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -154,3 +157,85 @@ def test_steps_are_recorded_on_cuda_alone() -> None:
     assert not built("srae", cpu)._recorder.records
     with pytest.raises(ConfigError, match=r"training.recorded = 'yes'"):
         TrainingConfig(recorded="yes")
+
+
+class FakeGraph:
+    """Stands in for a CUDA graph: counts what is asked of it."""
+
+    made: ClassVar[list["FakeGraph"]] = []
+
+    def __init__(self) -> None:
+        self.replays = 0
+        self.generator: torch.Generator | None = None
+        FakeGraph.made.append(self)
+
+    def register_generator_state(self, generator: torch.Generator) -> None:
+        self.generator = generator
+
+    def replay(self) -> None:
+        self.replays += 1
+
+
+@pytest.fixture
+def without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakeGraph.made = []
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph, **_: nullcontext())
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", object)
+
+
+def recorder(said: list[str]) -> Recorder:
+    schedule = Schedule(0, torch.device("cpu"))
+    schedule.set(0)
+    return Recorder("auto", CUDA, Peers(), schedule, said.append)
+
+
+def given(size: int = 4) -> Batch:
+    return Batch(torch.zeros(size, 3, 8, 8), torch.zeros(size, dtype=torch.int64))
+
+
+def test_a_kind_is_played_then_recorded_then_replayed(without_a_gpu: None) -> None:
+    played: list[str] = []
+    plays = recorder([])
+    for _ in range(EAGER + 4):
+        plays.play("a", given(), lambda batch: played.append("a"))
+    assert played == ["a"] * (EAGER + 1), "the last of them while it was recorded"
+    assert [graph.replays for graph in FakeGraph.made] == [4]
+
+
+def test_a_new_kind_finds_the_memory_of_recordings_free_and_both_are_recorded_in_the_end(without_a_gpu: None) -> None:
+    plays, free = recorder([]), []
+    for step in range(60):
+        kind = "seldom" if step % 16 == 8 else "often"
+        plays.play(kind, given(), lambda batch: free.append(plays.num_recorded))
+        if step == 8:
+            assert plays.num_recorded == 0, "dropped before the new kind is played"
+    assert plays.num_recorded == 2 - (plays._played["seldom"] <= EAGER)
+    assert len(FakeGraph.made) <= 4
+
+
+def test_where_one_kind_cannot_be_recorded_no_other_is_replayed_with_draws_that_nobody_seeds(
+    without_a_gpu: None,
+) -> None:
+    said: list[str] = []
+    plays, played = recorder(said), {"good": 0, "bad": 0}
+    before = plays._schedule.generator
+
+    def good(batch: Batch) -> None:
+        played["good"] += 1
+
+    def bad(batch: Batch) -> None:
+        played["bad"] += 1
+        if played["bad"] == EAGER + 1:
+            raise RuntimeError("no graph can hold this")
+
+    for _ in range(EAGER + 2):
+        plays.play("good", given(), good)
+    for _ in range(EAGER + 2):
+        plays.play("bad", given(), bad)
+    count = played["good"]
+    plays.play("good", given(), good)
+    assert played["good"] == count + 1 and plays.num_recorded == 0
+    assert said == ["steps run eagerly, which is slower: they cannot be recorded (no graph can hold this)"]
+    assert plays._schedule.generator is not before
+    assert plays._schedule.generator.initial_seed() == before.initial_seed()

@@ -54,7 +54,7 @@ class Evaluation:
 
 def evaluate(
     translator: Translator,
-    root: Path,
+    root: str | Path,
     *,
     only: tuple[str, ...] = (),
     same: str | None = None,
@@ -84,7 +84,13 @@ def evaluate(
     check_pattern(same, "--same")
 
     data = gather(
-        translator, root, test_limit=test_limit, train_limit=train_limit, same=same, table=attributes, report=report
+        translator,
+        Path(root),
+        test_limit=test_limit,
+        train_limit=train_limit,
+        same=same,
+        table=attributes,
+        report=report,
     )
     plan, notes = _plan(data, seed)
     chosen = [name for name in SECTIONS if name in (only or SECTIONS)]

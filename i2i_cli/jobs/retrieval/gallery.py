@@ -154,12 +154,13 @@ def check_suffix(path: Path) -> None:
     check_written_as(path, (SUFFIX, *EXPORTS), "gallery")
 
 
-def open_gallery(path: Path) -> Gallery:
+def open_gallery(path: str | Path) -> Gallery:
     """The gallery at `path`; its codes stay on disk until they are asked for.
 
     Raises:
         WeightsError: the file cannot be read, or is no gallery.
     """
+    path = Path(path)
     metadata = read_metadata(path, "gallery")
     if KEY not in metadata:
         raise WeightsError(f"{path} is a safetensors file, but not a gallery", f"make one: i2i index FOLDER -o {path}")

@@ -67,8 +67,8 @@ class IndexResult:
 
 def index_folder(
     translator: Translator,
-    root: Path,
-    out: Path,
+    root: str | Path,
+    out: str | Path,
     *,
     own: str | None = None,
     shard: Shard = WHOLE,
@@ -91,6 +91,7 @@ def index_folder(
         ConfigError: `own` is no domain of the model.
         WeightsError: `out` is something else, or was made with other weights (unless `overwrite`).
     """
+    root, out = Path(root), Path(out)
     if own is not None:
         translator.label_of(own)
     entries = shard.of(listed(root, note))

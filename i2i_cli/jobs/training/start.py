@@ -35,9 +35,9 @@ __all__ = ["Observer", "TrainingResult", "resume", "train"]
 
 def train(
     config: RunConfig,
-    folder: Path,
+    folder: str | Path,
     *,
-    init: Path | None = None,
+    init: str | Path | None = None,
     observer: Observer | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> TrainingResult:
@@ -52,7 +52,7 @@ def train(
         ConfigError, DataError, WeightsError, DeviceError: before anything is written, where possible.
     """
     observer = observer or Observer()
-    run = RunFolder(folder)
+    run, init = RunFolder(Path(folder)), None if init is None else Path(init)
     with _joined(config) as peers:
         if peers.rank == 0:
             run.refuse_if_taken()
@@ -70,7 +70,7 @@ def train(
 
 
 def resume(
-    folder: Path,
+    folder: str | Path,
     changes: dict[str, Any] | None = None,
     *,
     observer: Observer | None = None,
@@ -85,8 +85,8 @@ def resume(
         ConfigError: there is no run to resume, or it is finished.
         WeightsError: its state does not fit its config or its data.
     """
-    observer, run = observer or Observer(), RunFolder(folder)
-    config = _changed(run.read_config(), changes or {}, folder)
+    observer, run = observer or Observer(), RunFolder(Path(folder))
+    config = _changed(run.read_config(), changes or {}, run.path)
     with _joined(config) as peers, _held(run, peers) as leads:
         if leads:
             run.sweep()

@@ -5,6 +5,7 @@ import sys
 import time
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,8 +20,9 @@ from i2i_cli.errors import ConfigError, DataError, I2IError, WeightsError
 from i2i_cli.jobs.training import run as sitting
 from i2i_cli.jobs.training.config import run_config
 from i2i_cli.jobs.training.observer import Observer
-from i2i_cli.jobs.training.run import LOG_EVERY, _is_due, _journal_gap
+from i2i_cli.jobs.training.run import LOG_EVERY, Sitting, _is_due, _journal_gap
 from i2i_cli.jobs.training.start import resume, train
+from i2i_cli.models.peers import Peers
 from tests.conftest import TINY, TINY_DUAL
 
 
@@ -286,6 +288,33 @@ def test_divergence_ends_the_run_and_keeps_the_last_checkpoint(tiny: dict, tmp_p
     with pytest.raises(I2IError, match="diverged"):
         resume(tmp_path / "run", {"objective": {"weights": {"pixel": 1e39}}})
     assert (tmp_path / "run" / "state.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_of_several_processes_the_first_alone_decides_when_to_score(tiny: dict, leads: bool) -> None:
+    """What any of them asks for, all do: one that never scores itself must not ask for it again and again."""
+    training = Sitting.__new__(Sitting)
+    training.config, training.seconds, training._leads = run_config(tiny | {"training": {"steps": 9000}}), 0.0, leads
+    training.loop = SimpleNamespace(step=0, peers=Peers())  # type: ignore[assignment]
+    training._last = training._saved = training._logged = time.monotonic()
+    training._score_waits, training._scoring, training._last_scoring = False, 0.0, 0.0
+    scored = []
+    for step in range(1, 1200):
+        training.loop.step = step
+        if training._due(lambda: False).score:
+            scored.append(step)
+            training._score_waits = training._score_waits and not leads  # as `_score` does, on the first alone
+    assert scored == ([500, 1000] if leads else [])
+
+
+def test_a_score_waits_until_scores_are_a_small_share_of_the_time() -> None:
+    training = Sitting.__new__(Sitting)
+    training._scoring, training._last_scoring, training.seconds = 0.0, 0.0, 1.0
+    assert training._has_time_to_score(), "the first never waits"
+    training._scoring = training._last_scoring = 3.0
+    assert not training._has_time_to_score()
+    training.seconds = 121.0
+    assert training._has_time_to_score()
 
 
 def test_intervals_grow() -> None:
