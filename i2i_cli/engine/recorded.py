@@ -80,6 +80,8 @@ class Recorder:
 
     def free(self) -> None:
         """Give back what recordings hold: memory that an eager step cannot use. They are made anew when needed."""
+        if self._graphs:
+            torch.cuda.synchronize()  # the last of them may still run
         self._graphs.clear()
         self._inputs.clear()
         self._pool = None
