@@ -223,19 +223,20 @@ def _choose_strength(
 ) -> tuple[float, tuple[Score, ...]]:
     """The best of `STRENGTHS` by the folds' mean log loss, classes weighing alike, and its scores on them."""
     losses: dict[float, float] = {}
-    scores: dict[float, tuple[Score, ...]] = {}
+    fitted: dict[float, list[LatentClassifier]] = {}
     for strength in STRENGTHS:
-        found, loss = [], 0.0
+        fitted[strength], loss = [], 0.0
         for train, test in folds:
             weight, bias, _ = _regression(units[train], labels[train], strength)
             classifier = LatentClassifier(classes, torch.from_numpy(weight), torch.from_numpy(bias))
             right = classifier(torch.from_numpy(units[test]))[torch.arange(len(test)), torch.from_numpy(labels[test])]
             by_class = [right[torch.from_numpy(labels[test] == label)] for label in np.unique(labels[test])]
             loss += float(torch.stack([-share.clamp_min(1e-9).log().mean() for share in by_class]).mean())
-            found.append(score(classifier, units[test], labels[test]))
-        losses[strength], scores[strength] = loss, tuple(found)
+            fitted[strength].append(classifier)
+        losses[strength] = loss
     best = min(losses, key=lambda strength: losses[strength])
-    return best, scores[best]
+    scored = zip(fitted[best], folds, strict=True)
+    return best, tuple(score(classifier, units[test], labels[test]) for classifier, (_, test) in scored)
 
 
 def _regression(

@@ -223,8 +223,9 @@ def test_a_batch_too_small_for_the_domains_of_a_dual_model_is_refused(size: int,
     with pytest.raises(ConfigError, match=f"a batch of {size} has no image of some of the 4 domains") as caught:
         train(run_config(settings), tmp_path / "run")
     assert caught.value.hint == "use --batch-size 4 or more" and not (tmp_path / "run").exists()
-    settings["training"] |= {"batch_size": 5, "steps": 3}
-    assert train(run_config(settings), tmp_path / "run").finished
+    if size == 3:
+        settings["training"] |= {"batch_size": 5, "steps": 3}
+        assert train(run_config(settings), tmp_path / "run").finished
     srae = {
         **TINY,
         "data": {"root": str(factors), "image_size": 32},
