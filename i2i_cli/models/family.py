@@ -55,13 +55,14 @@ class Context:
     averaged: "TranslationModel | None" = None
     left: dict[str, Tensor] = field(default_factory=dict)
 
-    def leave(self, name: str, maps: Sequence[Tensor]) -> None:
+    def leave(self, name: str, tensors: Mapping[int, Tensor]) -> None:
         """Leave several tensors under one name."""
-        self.left.update({f"{name}/{place}": tensor for place, tensor in enumerate(maps)})
+        self.left.update({f"{name}/{key}": tensor for key, tensor in tensors.items()})
 
-    def left_as(self, name: str) -> list[Tensor]:
+    def left_as(self, name: str) -> dict[int, Tensor]:
         """Those that were left under `name`, in order; none where nothing was."""
-        return [tensor for key, tensor in self.left.items() if key.startswith(f"{name}/")]
+        found = ((key.partition("/"), tensor) for key, tensor in self.left.items())
+        return {int(key): tensor for (owner, _, key), tensor in found if owner == name and key}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,12 +75,8 @@ class PerceptualLoss(nn.Module):
         """The features that images are compared by."""
         return self.network(target)
 
-    def forward(self, images: Tensor, target: Tensor, peers: Peers = ALONE) -> Tensor:
-        """The loss, a scalar; gradients reach `images` only. SRAE 3.3, L_r."""
-        return self.compare(images, self.features(target), peers)
-
-    def compare(self, images: Tensor, wanted: Sequence[Tensor], peers: Peers = ALONE) -> Tensor:
-        """The loss against an image whose `features` are `wanted`."""
+    def forward(self, images: Tensor, wanted: Sequence[Tensor], peers: Peers = ALONE) -> Tensor:
+        """The loss of `images` against those whose `features` are `wanted`, a scalar (SRAE 3.3, L_r)."""
         with torch.no_grad():
             sizes = peers.mean(torch.stack([want.float().abs().mean() for want in wanted]))
         total = images.new_zeros(())

@@ -251,13 +251,13 @@ def test_the_image_critic_learns_what_is_of_a_domain() -> None:
     y = torch.tensor([0] * 4 + [1] * 4)
     optimiser = torch.optim.Adam(critic.parameters(), 1e-2)
     for _ in range(30):
-        pairs = zip(critic(images, y), critic(images, 1 - y), strict=True)
+        pairs = zip(critic(critic.see(images), y), critic(critic.see(images), 1 - y), strict=True)
         loss = torch.stack([hinge_critic(real, fake) for real, fake in pairs]).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     assert float(loss.detach()) < 1
-    assert [logits.shape[1] for logits in critic(images, y)] == [16, 8, 4, 2, 4]
+    assert [logits.shape[1] for logits in critic(critic.see(images), y)] == [16, 8, 4, 2, 4]
 
 
 def test_real_images_are_no_members_of_other_domains_where_that_is_asked_for() -> None:
@@ -269,7 +269,7 @@ def test_real_images_are_no_members_of_other_domains_where_that_is_asked_for() -
     assert critic is not None
     critic.eval()  # in training, every call moves the spectral norms
     terms = trained.image_loss(batch(), left)
-    strangers = critic(trained._seen(batch().images, left), 1 - batch().y)
+    strangers = critic(critic.see(trained._seen(batch().images, left)), 1 - batch().y)
     expected = torch.stack([torch.relu(1 + logits).mean() for logits in strangers]).mean()
     assert float(terms["image_mismatch"].detach()) == pytest.approx(float(expected.detach()), rel=1e-3)
 
@@ -277,7 +277,7 @@ def test_real_images_are_no_members_of_other_domains_where_that_is_asked_for() -
 def test_what_is_as_real_as_real_images_is_not_pushed_further() -> None:
     torch.manual_seed(0)
     critic, images, y = ImageCritic(2, 16), torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([0, 0, 1, 1])
-    maps = critic(images, y)
+    maps = critic(critic.see(images), y)
     for _ in range(100):
         critic.remember(maps, y)
     assert torch.allclose(critic.levels[4, 1], maps[4][2:].mean(), atol=1e-3)
@@ -297,7 +297,7 @@ def test_the_image_critic_sees_a_grid_that_is_finer_than_its_features() -> None:
     grid = 0.15 * (torch.arange(32) % 2 * 2.0 - 1)
     optimiser = torch.optim.Adam(critic.patches.parameters(), 1e-3)
     for _ in range(60):
-        loss = hinge_critic(critic(smooth, y)[-1], critic(smooth + grid, y)[-1])
+        loss = hinge_critic(critic(critic.see(smooth), y)[-1], critic(critic.see(smooth + grid), y)[-1])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -98,8 +98,8 @@ class DualObjective(Objective):
         again = self._rebuilding({label: codes[label] for label in images}) if "identity" in wanted else []
         x = self._decoded([*pairs, *again])  # in one pass
         made = dict(zip(self.tasks, x, strict=False))
-        context.left.update({f"made/{label}": x.detach() for label, x in made.items()})
-        context.left.update({f"real/{label}": images[label] for label in self.tasks})
+        context.leave("made", {label: x.detach() for label, x in made.items()})
+        context.leave("real", {label: images[label] for label in self.tasks})
         terms = {
             self._term("adversarial", label): self.generator_loss(critic(self._seen(made[label], context)))
             for label, critic in self._opponents()
@@ -154,19 +154,18 @@ class DualObjective(Objective):
 
     def critic_losses(self, batch: Batch, context: Context) -> dict[str, Tensor]:
         """Each critic's loss between real images of its domain and this step's translations, seen in one pass."""
-        terms = {}
+        terms, images, translations = {}, context.left_as("real"), context.left_as("made")
         for label, critic in self._opponents():
-            images = context.left[f"real/{label}"]
-            both = torch.cat([images, context.left[f"made/{label}"]])
+            both = torch.cat([images[label], translations[label]])
             real, made = critic(self._seen(both, context)).chunk(2)
             terms[self._term("critic", label)] = self.critic_loss(real, made)
         return terms
 
     def r1_loss(self, batch: Batch, context: Context) -> dict[str, Tensor]:
         """R1, mean over the critics, in a turn of its own: its double gradient is expensive."""
-        penalties = []
+        penalties, images = [], context.left_as("real")
         for label, critic in self._opponents():
-            seen = self._seen(context.left[f"real/{label}"], context).detach().requires_grad_()
+            seen = self._seen(images[label], context).detach().requires_grad_()
             penalties.append(r1_penalty(critic(seen), seen))
         return {"r1": torch.stack(penalties).mean()}
 

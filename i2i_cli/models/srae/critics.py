@@ -168,9 +168,9 @@ class ImageCritic(nn.Module):
         self.register_buffer("levels", torch.zeros(len(self.heads) + 1, num_domains))
         self.register_load_state_dict_pre_hook(_renamed)
 
-    def forward(self, images: Tensor, y: Tensor) -> list[Tensor]:
-        """Logits (B, h, w), a map a scale, of `images` (B, 3, H, W) as members of the domains `y` (B,)."""
-        return self.as_members(self.scores(self.see(images)), y)
+    def forward(self, seen: Sequence[Tensor], y: Tensor) -> list[Tensor]:
+        """Logits (B, h, w), a map a scale, of images as members of the domains `y` (B,); `seen` as `see` gives it."""
+        return self.as_members(self.scores(seen), y)
 
     def see(self, images: Tensor) -> list[Tensor]:
         """What logits are taken of: the fixed features of `images`, and last the images themselves."""
@@ -206,7 +206,7 @@ class ImageCritic(nn.Module):
 
         A generator that is to please a critic without an end overdraws what it is pleased by.
         """
-        maps = zip(self.levels[:, y], self.as_members(self.scores(seen), y), strict=True)
+        maps = zip(self.levels[:, y], self(seen, y), strict=True)
         return torch.stack([F.relu(level[:, None, None] - logits).mean() for level, logits in maps]).mean()
 
 

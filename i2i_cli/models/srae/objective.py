@@ -157,8 +157,8 @@ class SRAEObjective(Objective):
         if "perceptual" in wanted and self.perceptual is not None:
             features = self.perceptual.features(self._seen(batch.images, context))
             if self.image_critic is not None and self._shared_backbone() is not None:
-                context.leave("real", features)
-            terms["perceptual"] = self.perceptual.compare(self._seen(x, context), features, context.peers)
+                context.leave("real", dict(enumerate(features)))
+            terms["perceptual"] = self.perceptual(self._seen(x, context), features, context.peers)
         return terms
 
     def _latent_terms(self, z: Codes, batch: Batch, context: Context) -> dict[str, Tensor]:
@@ -230,13 +230,14 @@ class SRAEObjective(Objective):
             again = a[: max(1, len(a) // 2)]
             made, y_made = torch.cat([x_ab, peers.gather(x)[again]]), torch.cat([y[swap.b], y[again]])
             seen = self.image_critic.see(self._seen(made, context))
-            context.leave("made", [maps.detach() for maps in seen])
+            context.leave("made", {place: maps.detach() for place, maps in enumerate(seen)})
             context.left["y_made"] = y_made
             terms["adversarial"] = self.image_critic.shortfall(seen, y_made)
             if "structure" in wanted:
-                real = context.left_as("real") or self.image_critic.see(self._seen(batch.images, context))
-                kept = [peers.gather(real[stage])[a] for stage in range(max(STAGES) + 1)]
-                terms["structure"] = structure_distance([maps[: len(a)] for maps in seen], kept)
+                features = context.left_as("real")
+                real = features or dict(enumerate(self.image_critic.see(self._seen(batch.images, context))))
+                wanted_maps = [peers.gather(real[stage])[a] for stage in STAGES]
+                terms["structure"] = structure_distance([seen[stage][: len(a)] for stage in STAGES], wanted_maps)
         return terms
 
     def _reencoded_terms(
@@ -293,9 +294,9 @@ class SRAEObjective(Objective):
         critic = self.image_critic
         assert critic is not None
         images = self._seen(batch.images, context)
-        features = context.left_as("real")
+        features, made = (list(context.left_as(name).values()) for name in ("real", "made"))
         # Real and made images in one pass; the features are those of the autoencoder's turn.
-        seen = zip([*features, images] if features else critic.see(images), context.left_as("made"), strict=True)
+        seen = zip([*features, images] if features else critic.see(images), made, strict=True)
         sizes = [len(batch.y), len(context.left["y_made"])]
         scores = critic.scores([torch.cat(pair) for pair in seen])
         of_real, of_made = zip(*(logits.split(sizes) for logits in scores), strict=True)

@@ -34,14 +34,14 @@ def structure_distance(made: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tens
     Blind to tone and colour, it sees where things are. Gradients reach `made` only.
 
     Args:
-        made, wanted: the backbone's features, a map a stage, of as many images.
+        made, wanted: the backbone's features at `STAGES`, of as many images.
     """
     with torch.autocast(made[0].device.type, enabled=False):
         losses = []
-        for stage in STAGES:
+        for own, other in zip(made, wanted, strict=True):
             with torch.no_grad():
-                target = self_similarity(wanted[stage])
-            losses.append((1 - F.cosine_similarity(self_similarity(made[stage]), target, dim=2)).mean())
+                target = self_similarity(other)
+            losses.append((1 - F.cosine_similarity(self_similarity(own), target, dim=2)).mean())
         return torch.stack(losses).mean()
 
 
