@@ -232,7 +232,11 @@ def test_where_one_kind_cannot_be_recorded_no_other_is_replayed_with_draws_that_
 
     for _ in range(EAGER + 2):
         plays.play("good", given(), good)
-    for _ in range(EAGER + 2):
+    for _ in range(EAGER):
+        plays.play("bad", given(), bad)
+        plays.play("good", given(), good)
+    assert plays.num_recorded == 1
+    for _ in range(2):
         plays.play("bad", given(), bad)
     count = played["good"]
     plays.play("good", given(), good)

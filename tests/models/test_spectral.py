@@ -54,7 +54,10 @@ def test_gradients_are_those_of_torch_s_own() -> None:
 
 
 def test_only_training_moves_the_vectors() -> None:
-    norms = SpectralNorms(layers())
+    convolutions = layers()
+    norms = SpectralNorms(convolutions)
+    for convolution in convolutions:  # whose vectors have yet to be found
+        torch.nn.init.normal_(convolution.weight)
     norms.eval()
     before = copy.deepcopy(norms.state_dict())
     norms()

@@ -35,6 +35,12 @@ def test_it_is_blind_to_tone_and_sees_where_things_are() -> None:
     assert distance(images.flip(3)) > 0.7 * stranger
 
 
+def test_what_all_places_share_says_nothing_of_how_they_resemble_one_another() -> None:
+    features = torch.rand(2, 8, 4, 4)
+    shifted = features + torch.rand(2, 8, 1, 1)
+    assert torch.allclose(self_similarity(features), self_similarity(shifted), atol=1e-4)
+
+
 def test_gradients_reach_the_translation_alone() -> None:
     made, wanted = ([torch.rand(2, 8, side, side, requires_grad=True) for side in (32, 16)] for _ in range(2))
     structure_distance(made, wanted).backward()

@@ -115,7 +115,7 @@ class RidgeCritic(nn.Module):
 
 
 def members(y: Tensor, num_domains: int) -> Tensor:
-    """(B, m) of 0 and 1 from labels `y` (B,). `F.one_hot` reads their values, which waits for a device."""
+    """(B, m) of 0 and 1 from labels `y` (B,). `F.one_hot` checks their values, which takes more operations."""
     return (y[:, None] == torch.arange(num_domains, device=y.device)).float()
 
 
