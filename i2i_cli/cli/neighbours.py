@@ -25,7 +25,7 @@ from i2i_cli.cli.options import (
     sources_of,
 )
 from i2i_cli.cli.report import as_line, print_error, print_result, read_stdin, say, shown_path, summarise
-from i2i_cli.errors import ConfigError
+from i2i_cli.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from i2i_cli.inference.inputs import Source
@@ -150,10 +150,14 @@ def neighbours(
 def _open_gallery(chosen: Path | None, translator: "Translator", sources: "Sequence[Source]") -> "tuple[Gallery, int]":
     """The gallery to search, made first where a folder was asked for, and how many of its images failed."""
     from i2i_cli.cli.progress import progress
+    from i2i_cli.inference.inputs import STREAM
     from i2i_cli.jobs.retrieval.indexing import gallery_of
     from i2i_cli.jobs.retrieval.neighbours import default_gallery
 
     path = chosen or default_gallery(translator, sources)
+    there = (source.path == STREAM or os.path.exists(source.path) for source in sources)  # noqa: PTH110
+    if chosen is None and path.is_dir() and not any(there):
+        raise DataError(f"{sources[0].path}: no such file")  # rather than of images that its folder lacks
     with progress("encoding") as report:
         gallery, failures = gallery_of(translator, path, report, say)
     for failure in failures:

@@ -22,6 +22,16 @@ EAGER = 3
 """Steps of a kind that are played as they are before it is recorded: what is made once is there by then."""
 
 
+def check_recording(wanted: bool | str, device: torch.device) -> None:
+    """Refuse `TrainingConfig.recorded` = true where nothing can be recorded.
+
+    Raises:
+        ConfigError: `device` is no GPU of CUDA.
+    """
+    if wanted is True and device.type != "cuda":
+        raise ConfigError(f"steps cannot be recorded on {device.type}, only on cuda", 'use training.recorded="auto"')
+
+
 class Recorder:
     """Plays steps: as they are at first, then recorded.
 

@@ -50,6 +50,11 @@ def test_neighbours_of_stdin_and_of_what_cannot_be_read(here: Path) -> None:
     assert "no images given" in i2i("neighbours", code=2).stderr
 
 
+def test_a_query_that_is_not_there_is_named_rather_than_its_folder(here: Path, tmp_path: Path) -> None:
+    said = i2i("neighbours", str(tmp_path / "nobody.png"), "-w", "faces", code=1).stderr
+    assert "nobody.png: no such file" in said and "has no images" not in said
+
+
 def test_index_is_brought_up_to_date_and_searched(here: Path) -> None:
     first = i2i("index", "shapes", "-o", "g.safetensors")
     assert first.stdout == "g.safetensors\n" and "32 encoded, 0 unchanged" in first.stderr

@@ -88,5 +88,5 @@ def test_the_cycle_asks_the_averaged_encoder_of_a_worn_translation() -> None:
 
 
 def test_structure_takes_the_critic_s_features() -> None:
-    with pytest.raises(ConfigError, match="structure looks at the features"):
+    with pytest.raises(ConfigError, match="structure needs the features"):
         objective(weights={"structure": 1.0})

@@ -20,6 +20,7 @@ from i2i_cli.data.glyphs import SAMPLE_SETS, VERSION
 from i2i_cli.engine.device import pick_device, pick_precision
 from i2i_cli.engine.loop import Loop
 from i2i_cli.engine.processes import join, leave, local_device
+from i2i_cli.engine.recorded import check_recording
 from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.jobs.training.config import RunConfig, with_perceptual
 from i2i_cli.jobs.training.folder import RunFolder, StateFacts
@@ -196,7 +197,9 @@ def _check(config: RunConfig, domains: tuple[str, ...], peers: Peers, init: Path
     Raises:
         ConfigError, DeviceError, WeightsError: a size, a device, a precision or weights that do not fit.
     """
-    pick_precision(config.training.precision, pick_device(config.training.device))
+    device = pick_device(config.training.device)
+    pick_precision(config.training.precision, device)
+    check_recording(config.training.recorded, device)
     if peers.count > 1 and config.training.fit_memory:
         # One that fell short alone would leave the others waiting for what it has not come to.
         raise ConfigError(

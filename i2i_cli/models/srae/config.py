@@ -103,3 +103,8 @@ class ObjectiveConfig:
             raise ConfigError(f"objective.contrast_temperature = {self.contrast_temperature:g} is not above 0")
         if min(asdict(self.weights).values()) < 0:
             raise ConfigError("objective.weights cannot be negative")
+        if self.weights.structure and not self.weights.adversarial:
+            raise ConfigError(
+                "objective.weights.structure needs the features of the critic of images",
+                "set objective.weights.adversarial above 0 too, or use --recipe sharp",
+            )

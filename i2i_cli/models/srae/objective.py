@@ -59,11 +59,6 @@ class SRAEObjective(Objective):
         self.content_critic = ContentCritic(channels, size, m, width) if weights.content_entropy else None
         self.ridge_critic = RidgeCritic(channels * size**2, m, config.ridge_codes) if weights.content_ridge else None
         self.domain_critic = DomainCritic(networks.domain_channels, m, width) if config.domain_critic else None
-        if weights.structure and not weights.adversarial:
-            raise ConfigError(
-                "objective.weights.structure looks at the features of the critic of images",
-                "give objective.weights.adversarial a weight too",
-            )
         has_perceptual = weights.perceptual > 0 and config.perceptual != "none"
         if not has_perceptual and not weights.pixel:
             raise ConfigError(

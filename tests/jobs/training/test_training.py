@@ -246,7 +246,13 @@ def test_init_takes_the_networks_of_another_run(tiny: dict, tmp_path: Path, run:
 
 
 @pytest.mark.parametrize(
-    "changed", [{"data": {"image_size": 48}}, {"training": {"device": "cuda:77"}}, {"training": {"precision": "fp8"}}]
+    "changed",
+    [
+        {"data": {"image_size": 48}},
+        {"training": {"device": "cuda:77"}},
+        {"training": {"precision": "fp8"}},
+        {"training": {"device": "cpu", "recorded": True}},
+    ],
 )
 def test_what_cannot_work_is_found_before_images_are_decoded(tiny: dict, tmp_path: Path, changed: dict) -> None:
     with pytest.raises(I2IError):
@@ -337,6 +343,7 @@ def test_a_journal_stays_short() -> None:
         ({"family": "dula"}, "family"),
         ({"recipe": "papr"}, "recipe"),
         ({"training": {"stesp": 3}}, "'training.stesp'"),
+        ({"recipe": "sharp", "objective": {"weights": {"structure": 1.0, "adversarial": 0.0}}}, "structure needs"),
         ({"data": {"image_size": "large"}}, "data.image_size"),
     ],
 )
