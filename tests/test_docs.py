@@ -124,7 +124,11 @@ def test_training_that_a_figure_came_of(here: Path, line: str) -> None:
 def test_recipes_and_settings_in_the_text_are_those_that_there_are() -> None:
     recipes = {name for kind in FAMILIES.values() for name in kind.recipes}
     assert set(re.findall(r"--recipe ([a-z]+)", TEXT)) <= recipes
-    known = [run_config({"family": name, "networks": ROLES if name == "dual" else {}}) for name in FAMILIES]
+    known = [
+        run_config({"family": kind.name, "recipe": recipe, "networks": ROLES if kind.name == "dual" else {}})
+        for kind in FAMILIES.values()
+        for recipe in kind.recipes
+    ]
     for key, value in re.findall(r"--set\s+([a-z0-9_]+\.[a-z0-9_.]+)=([^\s`]+)", TEXT):
         assert any(takes(config, f"{key}={value}") for config in known), f"--set {key}={value}"
     for key in re.findall(r"`((?:data|networks|objective|training)\.(?!py\b)[a-z0-9_.]+)`", TEXT):
