@@ -19,8 +19,8 @@ from translations import NUM_ACROSS, Made, figures, fresh_judge, images_of, prin
 from i2i_cli.data.augment import DataConfig, augmented, to_model_range
 from i2i_cli.data.dataset import Dataset, decoded
 from i2i_cli.data.domains import scan
-from i2i_cli.data.images import write_image
 from i2i_cli.data.sampling import BalancedSampler
+from i2i_cli.data.writing import write_image
 from i2i_cli.engine.schedule import generator_for
 from i2i_cli.inference.loaded import load
 from i2i_cli.jobs.plots.sheets import sheet

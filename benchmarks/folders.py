@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from i2i_cli.data.images import encode_image, read_image
+from i2i_cli.data.images import read_image
+from i2i_cli.data.writing import encode_image
 from i2i_cli.inference.inputs import BATCH, Source, load_batches
 from i2i_cli.inference.loaded import Translator, load
 

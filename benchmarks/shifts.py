@@ -18,7 +18,8 @@ from torch import Tensor
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import decoded
 from i2i_cli.data.domains import scan
-from i2i_cli.inference.loaded import DOMAINS, load
+from i2i_cli.inference.latent_classifier import DOMAINS
+from i2i_cli.inference.loaded import load
 from i2i_cli.jobs.classification.fitting import score
 from i2i_cli.models.augmentation import blurred
 

@@ -62,7 +62,7 @@ def test_the_listed_names_are_those_of_the_manifest(here: Path) -> None:
 
 def test_a_translated_face_is_kept_and_varies_with_the_code(here: Path) -> None:
     faces = load("faces", "cpu")
-    by_code = [faces.translate("img.png", "anime", at_model_size=True)]
+    by_code = [faces.translate("img.png", "anime", size="model")]
     words = ["translate", "img.png", "--to", "anime", "--samples", "4", "--size", "model", "-o", "out"]
     assert RUNNER.invoke(app, words).exit_code == 0
     by_code += [read_image(path).rgb for path in sorted(Path("out").iterdir())]

@@ -4,15 +4,15 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from i2i_cli.checkpoints.header import Header, read_header
-from i2i_cli.checkpoints.names import MODEL, find_weights, known_sha256
+from i2i_cli.checkpoints.header import Header
+from i2i_cli.checkpoints.names import MODEL, known_sha256
+from i2i_cli.checkpoints.weights import open_weights
 
 
 def open_card(name: str | None) -> tuple[Path, Header, str]:
     """The weights meant by `name`: their path, their header and their card."""
-    path = find_weights(name)
-    header = read_header(path)
-    return path, header, model_card(path, header)
+    weights = open_weights(name)
+    return weights.path, weights.header, model_card(weights.path, weights.header)
 
 
 def model_card(path: Path, header: Header) -> str:

@@ -1,7 +1,6 @@
 """Weights by name: finding and listing them. No torch."""
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,9 @@ ENVIRONMENT = "I2I_WEIGHTS"
 MANIFEST = "MANIFEST.json"
 DEFAULT = "faces"
 """The shipped model that is meant where none is named and the user has no run."""
+
+CLASSIFIERS = "classifier."
+"""What the names of a latent classifier's tensors begin with, in a weights file beside a model's."""
 
 MODEL = "model.safetensors"
 GALLERY = "gallery.safetensors"
@@ -36,17 +38,12 @@ class WeightsEntry:
     sha256: str = ""
 
 
-def find_weights(name: str | None) -> Path:
+def find_weights(name: str) -> Path:
     """The weights file meant by `name`: a file, a run folder, a run's name or a shipped model's.
-
-    None: `I2I_WEIGHTS`, then the newest finished run under `./runs`, then the shipped default.
 
     Raises:
         WeightsError: there are none (exit code 2 for a name that is not known).
     """
-    name = name or os.environ.get(ENVIRONMENT) or None
-    if name is None:
-        return _default()
     path = Path(name)
     for candidate in (path, path / MODEL, RUNS / name / MODEL):
         if candidate.is_file():
@@ -61,28 +58,22 @@ def find_weights(name: str | None) -> Path:
     raise WeightsError(f"no weights are called {name!r}", hint, exit_code=2)
 
 
-def _default() -> Path:
-    runs = [entry for entry in _runs() if entry.header is not None]
-    finished = [entry.path for entry in runs if entry.header and entry.header.finished]
-    if finished:
-        return max(finished, key=lambda path: path.stat().st_mtime_ns)
-    shipped = {entry.name: entry.path for entry in _shipped()}
-    if shipped:
-        return shipped.get(DEFAULT, next(iter(shipped.values())))
-    if runs:
-        raise WeightsError("no run under ./runs is finished yet", f"name one to use it as it is: -w {runs[0].name}")
-    raise WeightsError(
-        "there are no weights here", "train a model with: i2i train FOLDER, or name one with -w", exit_code=2
-    )
-
-
-EXPORTS = Path("onnx")
-"""Where exports go unless something else is asked for: a folder for each model."""
+EXPORTS = "onnx"
+"""Folder of exports, beside the weights."""
 
 
 def export_folder(path: Path) -> Path:
-    """Where the weights at `path` are exported to: a folder called like the run or the file."""
-    return EXPORTS / (path.parent.name if path.name == MODEL else path.stem)
+    """Where the ONNX files of the weights at `path` lie: in the run's folder, or beside a file under its name."""
+    return path.parent / EXPORTS if path.name == MODEL else path.parent / EXPORTS / path.stem
+
+
+ENCODER, DECODER, DESCRIPTOR, TRANSLATION = "encoder.onnx", "decoder.onnx", "descriptor.onnx", "translation.onnx"
+"""What is in such a folder: see `jobs/export.py`."""
+
+
+def is_export(folder: Path) -> bool:
+    """Whether there is an export in `folder`."""
+    return (folder / ENCODER).is_file()
 
 
 def new_run(name: str | None, data: str) -> Path:
@@ -133,14 +124,6 @@ def _entry(name: str, path: Path, *, shipped: bool, sha256: str = "") -> Weights
         return WeightsEntry(name=name, path=path, shipped=shipped, sha256=sha256, header=read_header(path))
     except WeightsError as error:
         return WeightsEntry(name=name, path=path, shipped=shipped, sha256=sha256, error=error)
-
-
-def domains_of(name: str | None) -> tuple[str, ...]:
-    """Domain names of the weights meant by `name`; none where there are no weights. For completion."""
-    try:
-        return read_header(find_weights(name)).domains
-    except I2IError:
-        return ()
 
 
 def known_sha256(path: Path) -> str:

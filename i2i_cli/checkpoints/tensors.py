@@ -9,11 +9,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from i2i_cli.checkpoints.names import CLASSIFIERS
 from i2i_cli.errors import WeightsError
 from i2i_cli.files import written_whole
-from i2i_cli.models import descriptor, latent_classifier
+from i2i_cli.models import descriptor
 
-FITTED = (descriptor.PREFIX, latent_classifier.PREFIX)
+FITTED = (descriptor.PREFIX, CLASSIFIERS)
 """What the names of tensors begin with that were fitted on a model's codes, and lie beside it in its file."""
 
 

@@ -15,8 +15,10 @@ from i2i_cli.cli.options import (
     JsonOpt,
     NulOpt,
     RecursiveOpt,
+    RuntimeOpt,
     WeightsOpt,
-    open_translator,
+    chosen_weights,
+    open_model,
     sources_of,
 )
 from i2i_cli.cli.report import as_line, print_error, print_result, read_stdin, say, summarise
@@ -50,17 +52,20 @@ def classify(
     crop: CropOpt = None,
     weights: WeightsOpt = None,
     device: DeviceOpt = "auto",
+    runtime: RuntimeOpt = "auto",
     as_json: JsonOpt = False,
 ) -> None:
     """Classify images by their domain code.
 
     Prints a line for each image: path, class and its probability, separated by tabs.
     """
-    # Late: torch.
+    # Late: numpy.
     from i2i_cli.jobs.classification.classify import classify_files
 
     sources = sources_of(images, recursive, file_list, nul, crop)
-    translator = open_translator(weights, device)
+    chosen = chosen_weights(weights)
+    own = None if own is None else chosen.domain(own)
+    translator = open_model(chosen, device, runtime)
     num_failed = 0
     for found in classify_files(translator, sources, labels, own, read_stdin):
         if found.note:

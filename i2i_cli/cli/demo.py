@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from i2i_cli.cli.app import app
+from i2i_cli.cli.help import OUT
 from i2i_cli.cli.options import JsonOpt
 from i2i_cli.cli.report import print_result, print_table, say
 
@@ -19,7 +20,7 @@ EXAMPLES = """Examples:
 
 @app.command(epilog=EXAMPLES)
 def demo(
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Folder to work in.")] = Path("demo"),
+    out: Annotated[Path, typer.Option(*OUT, metavar="FOLDER", help="Folder to work in.")] = Path("demo"),
     as_json: JsonOpt = False,
 ) -> None:
     """Train and translate built-in images, offline.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2i_cli.cli.app import app
-from i2i_cli.cli.help import OUTPUT
+from i2i_cli.cli.help import OUT, OUTPUT
 from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, SeedOpt, WeightsOpt, open_translator
 from i2i_cli.cli.report import print_result, print_table, say
 
@@ -80,7 +80,7 @@ def evaluate(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", metavar="FILE.html", help="Also write a report.", show_default=False, rich_help_panel=OUTPUT
+            *OUT, metavar="FILE.html", help="Also write a report.", show_default=False, rich_help_panel=OUTPUT
         ),
     ] = None,
     force: ForceOpt = False,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from i2i_cli.cli.app import app
+from i2i_cli.cli.help import OUT
 from i2i_cli.cli.options import ForceOpt, JsonOpt, WeightsOpt, open_translator
 from i2i_cli.cli.report import print_result, say
 from i2i_cli.errors import ConfigError
@@ -24,7 +25,7 @@ def export(
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="The format: onnx.")] = "onnx",
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", metavar="FOLDER", help="Folder to write into.", show_default="onnx/NAME"),
+        typer.Option(*OUT, metavar="FOLDER", help="Folder to write into.", show_default="onnx/NAME"),
     ] = None,
     check: Annotated[
         Path | None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2i_cli.cli.app import app
+from i2i_cli.cli.help import OUT
 from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, WeightsOpt, open_translator
 from i2i_cli.cli.report import print_error, print_result, print_table, say, summarise
 
@@ -48,7 +49,7 @@ def fit_classifier(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", metavar="FILE", help="Weights file to write.", show_default="the file given by -w"
+            *OUT, metavar="FILE", help="Weights file to write.", show_default="the file given by -w"
         ),
     ] = None,
     force: ForceOpt = False,

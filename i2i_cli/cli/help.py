@@ -10,6 +10,9 @@ from typer.core import TyperCommand
 INPUT, TARGET, OUTPUT, MODEL, MANY = "Input", "Target", "Output", "Model", "Many images"
 """Groups that several commands share."""
 
+OUT = ("-o", "--out", "--output")
+"""How every command calls the place of its results."""
+
 FEW = 8
 """A command with no more options than these shows them in one list."""
 

@@ -1,25 +1,30 @@
 """`i2i index`"""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from i2i_cli.cli.app import app
-from i2i_cli.cli.help import INPUT, OUTPUT
+from i2i_cli.cli.help import INPUT, OUT, OUTPUT
 from i2i_cli.cli.options import (
     DeviceOpt,
     EngineOpt,
     ForceOpt,
     FromOpt,
     JsonOpt,
+    RuntimeOpt,
     ShardOpt,
     WeightsOpt,
     check_engine,
-    open_translator,
+    chosen_weights,
+    open_model,
 )
 from i2i_cli.cli.report import print_error, print_result, say
 from i2i_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from i2i_cli.jobs.retrieval.indexing import IndexResult
 
 EXAMPLES = """Examples:
 
@@ -44,7 +49,7 @@ def index(
     out: Annotated[
         Path,
         typer.Option(
-            "-o", "--out", metavar="FILE", help="File to write: .safetensors, .npz or .csv.", show_default=False,
+            *OUT, metavar="FILE", help="File to write: .safetensors, .npz or .csv.", show_default=False,
             rich_help_panel=OUTPUT,
         ),
     ],
@@ -57,6 +62,7 @@ def index(
     force: ForceOpt = False,
     weights: WeightsOpt = None,
     device: DeviceOpt = "auto",
+    runtime: RuntimeOpt = "auto",
     as_json: JsonOpt = False,
 ) -> None:  # fmt: skip
     """Store the codes of a folder's images in a file.
@@ -64,7 +70,7 @@ def index(
     An existing .safetensors file is updated: new and changed images are encoded, and images that
     no longer exist are removed. The first folder below FOLDER is the label of an image.
     """
-    # Late: numpy, torch.
+    # Late: numpy.
     from i2i_cli.jobs.retrieval.gallery import check_suffix
 
     check_suffix(out)
@@ -80,7 +86,9 @@ def index(
     from i2i_cli.jobs.retrieval.indexing import index_folder
 
     check_engine(engine)
-    part, translator = parse_shard(shard), open_translator(weights, device)
+    part, chosen = parse_shard(shard), chosen_weights(weights)
+    own = None if own is None else chosen.domain(own)
+    translator = open_model(chosen, device, runtime)
     options: dict[str, Any] = {"own": own, "shard": part, "overwrite": force}
     if engine == "ray":
         from i2i_cli.jobs.bulk.on_ray import encode_on_ray
@@ -90,6 +98,11 @@ def index(
         result = index_folder(
             translator, paths[0], out, **options, report=report, should_stop=signal.received, note=say
         )
+    _tell(result, out, signal.exit_code, as_json)
+
+
+def _tell(result: "IndexResult", out: Path, exit_code: int, as_json: bool) -> None:
+    """Say what became of the index; a stop and unreadable images end the command with their exit code."""
     for failure in result.failures:
         print_error(failure.error)
     say(f"{result.encoded} encoded, {result.kept} unchanged, {result.removed} gone, {len(result.failures)} unreadable")
@@ -99,7 +112,7 @@ def index(
             if out.suffix == ".safetensors"
             else "stopped; nothing was written"
         )
-        raise typer.Exit(signal.exit_code)
+        raise typer.Exit(exit_code)
     counts = {"encoded": result.encoded, "kept": result.kept, "removed": result.removed}
     print_result({"gallery": str(out)} | counts | {"unreadable": len(result.failures)}, str(out), as_json)
     if result.failures:

@@ -19,9 +19,11 @@ from i2i_cli.cli.options import (
     JsonOpt,
     NulOpt,
     RecursiveOpt,
+    RuntimeOpt,
     WeightsOpt,
+    chosen_weights,
     complete_domain,
-    open_translator,
+    open_model,
     sources_of,
 )
 from i2i_cli.cli.report import as_line, print_error, print_result, read_stdin, say, shown_path, summarise
@@ -29,7 +31,7 @@ from i2i_cli.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from i2i_cli.inference.inputs import Source
-    from i2i_cli.inference.loaded import Translator
+    from i2i_cli.inference.translator import BaseTranslator
     from i2i_cli.jobs.retrieval.gallery import Gallery
     from i2i_cli.jobs.retrieval.neighbours import Answer
 
@@ -101,6 +103,7 @@ def neighbours(
     crop: CropOpt = None,
     weights: WeightsOpt = None,
     device: DeviceOpt = "auto",
+    runtime: RuntimeOpt = "auto",
     as_json: JsonOpt = False,
 ) -> None:  # fmt: skip
     """Find the most similar images of other domains.
@@ -108,7 +111,7 @@ def neighbours(
     Prints a line for each neighbour: query, rank, score, domain and path, separated by tabs.
     The score is a cosine similarity: 1 means equal codes.
     """
-    # Late: torch, which neither help nor completion needs.
+    # Late: numpy, which neither help nor completion needs.
     from i2i_cli.files import check_new
     from i2i_cli.inference.codes import BY
     from i2i_cli.jobs.plots.sheets import check_picture, save_neighbours_sheet
@@ -120,9 +123,9 @@ def neighbours(
     if by is not None and by not in BY:
         raise ConfigError(f"there is no --by {by!r}", f"use {', '.join(BY)}")
     sources = sources_of(images, recursive, file_list, nul, crop)
-    translator = open_translator(weights, device)
-    if own is not None:
-        translator.label_of(own)
+    chosen = chosen_weights(weights)
+    own = None if own is None else chosen.domain(own)
+    translator = open_model(chosen, device, runtime)
     opened, num_spoilt = _open_gallery(gallery, translator, sources)
     search = NeighbourSearch(
         translator=translator, gallery=opened, by=by, inside=inside, query_domain=own,
@@ -147,7 +150,9 @@ def neighbours(
     summarise(num_failed, len(sources), failed=bool(num_spoilt))
 
 
-def _open_gallery(chosen: Path | None, translator: "Translator", sources: "Sequence[Source]") -> "tuple[Gallery, int]":
+def _open_gallery(
+    chosen: Path | None, translator: "BaseTranslator", sources: "Sequence[Source]"
+) -> "tuple[Gallery, int]":
     """The gallery to search, made first where a folder was asked for, and how many of its images failed."""
     from i2i_cli.cli.progress import progress
     from i2i_cli.inference.inputs import STREAM

@@ -7,9 +7,12 @@ import typer
 
 from i2i_cli.cli.help import INPUT, MANY, MODEL, OUTPUT
 from i2i_cli.cli.report import check_stdin, read_stdin, say, shown_path
-from i2i_cli.errors import ConfigError, DataError
+from i2i_cli.errors import ConfigError, DataError, I2IError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from i2i_cli.checkpoints.weights import Weights
     from i2i_cli.inference.inputs import Source
     from i2i_cli.inference.loaded import Translator
     from i2i_cli.inference.translator import BaseTranslator
@@ -17,9 +20,13 @@ if TYPE_CHECKING:
 
 def complete_domain(ctx: typer.Context, incomplete: str) -> list[str]:
     """Domain names from the header of the weights in use, read without torch."""
-    from i2i_cli.checkpoints.names import domains_of
+    from i2i_cli.checkpoints.weights import open_weights
 
-    return [name for name in domains_of(ctx.params.get("weights")) if name.startswith(incomplete)]
+    try:
+        known = open_weights(ctx.params.get("weights")).domains
+    except I2IError:
+        return []
+    return [name for name in known if name.casefold().startswith(incomplete.casefold())]
 
 
 def complete_weights(incomplete: str) -> list[str]:
@@ -34,10 +41,12 @@ WeightsOpt = Annotated[
     typer.Option(
         "-w",
         "--weights",
+        "-m",
+        "--model",
         metavar="NAME|PATH",
         help="The model: a name, a weights file or a run folder.",
         autocompletion=complete_weights,
-        show_default="I2I_WEIGHTS, else the newest finished run in ./runs, else faces",
+        show_default="I2I_WEIGHTS, else the newest good run in ./runs, else a shipped model",
         rich_help_panel=MODEL,
     ),
 ]
@@ -67,6 +76,15 @@ NulOpt = Annotated[
 DeviceOpt = Annotated[
     str,
     typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=MODEL),
+]
+RuntimeOpt = Annotated[
+    str,
+    typer.Option(
+        "--runtime",
+        metavar="NAME",
+        help="torch, onnx (the files of `i2i export`, without torch), or auto: onnx where they are there.",
+        rich_help_panel=MODEL,
+    ),
 ]
 CropOpt = Annotated[
     str | None,
@@ -153,7 +171,6 @@ def sources_of(
     return find(paths, recursive, None if crop is None else parse_crop(crop), say)
 
 
-RUNTIMES = ("torch", "onnx")
 ENGINES = ("local", "ray")
 
 
@@ -167,27 +184,38 @@ def check_engine(engine: str) -> None:
         raise ConfigError(f"there is no --engine {engine!r}", f"use {' or '.join(ENGINES)}")
 
 
-def open_for_translation(weights: str | None, device: str, runtime: str) -> "BaseTranslator":
-    """The model meant by `-w`, run by torch, or its export by onnxruntime; named in one line on stderr."""
-    if runtime not in RUNTIMES:
-        raise ConfigError(f"there is no --runtime {runtime!r}", f"use {' or '.join(RUNTIMES)}")
-    if runtime == "torch":
-        return open_translator(weights, device)
-    # Late: onnxruntime, and nothing of torch.
-    from i2i_cli.checkpoints.header import describe
-    from i2i_cli.inference.exported import load_exported
+def chosen_weights(weights: str | None, domains: "Sequence[str]" = ()) -> "Weights":
+    """The weights meant by `-w`, as far as their header tells; without `-w`, some that have all `domains`."""
+    from i2i_cli.checkpoints.names import is_export
+    from i2i_cli.checkpoints.weights import open_weights
 
-    translator = load_exported(weights, device)
-    say(f"weights: {shown_path(translator.path)}, ONNX ({describe(translator.header)})")
-    return translator
+    if weights is None or not is_export(Path(weights)):
+        return open_weights(weights, domains, say)
+    # Late: onnxruntime, without which a folder of exports tells nothing.
+    from i2i_cli.inference.exported import ExportedTranslator
+
+    return ExportedTranslator(Path(weights))
+
+
+def open_model(weights: "Weights", device: str, runtime: str) -> "BaseTranslator":
+    """The model of `weights`, run by onnxruntime or by torch; named in one line on stderr."""
+    # Late: onnxruntime, or torch.
+    from i2i_cli.checkpoints.header import describe
+    from i2i_cli.inference.exported import ExportedTranslator
+    from i2i_cli.inference.opening import opened
+
+    model = opened(weights, device, runtime, say)
+    kind = ", ONNX" if isinstance(model, ExportedTranslator) else ""
+    say(f"weights: {shown_path(model.path)}{kind} ({describe(model.header)})")
+    return model
 
 
 def open_translator(weights: str | None, device: str) -> "Translator":
-    """The model meant by `-w`, named in one line on stderr."""
+    """The model meant by `-w`, run by torch; named in one line on stderr."""
     # Late: torch.
     from i2i_cli.checkpoints.header import describe
     from i2i_cli.inference.loaded import load
 
-    translator = load(weights, device)
+    translator = load(chosen_weights(weights), device)
     say(f"weights: {shown_path(translator.path)} ({describe(translator.header)})")
     return translator

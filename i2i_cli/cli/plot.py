@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2i_cli.cli.app import app
-from i2i_cli.cli.help import OUTPUT
+from i2i_cli.cli.help import OUT, OUTPUT
 from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, SeedOpt, WeightsOpt, open_translator
 from i2i_cli.cli.report import print_error, print_result, say
 
@@ -39,7 +39,7 @@ def plot(
     out: Annotated[
         Path,
         typer.Option(
-            "-o", "--out", metavar="FILE", help="File to write: .png, .html or .csv.", show_default=False,
+            *OUT, metavar="FILE", help="File to write: .png, .html or .csv.", show_default=False,
             rich_help_panel=OUTPUT,
         ),
     ],

@@ -1,6 +1,7 @@
 """Long work on a terminal: a bar on stderr, and Ctrl-C as a polite request."""
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -11,15 +12,25 @@ from i2i_cli.cli.report import say, stderr_console
 
 
 @contextmanager
-def progress(name: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar called `name` while the block runs, moved by (done, total); nothing where stderr is no terminal."""
+def progress(name: str, total: int | None = None) -> Iterator[Callable[[int, int], None]]:
+    """A bar called `name` while the block runs, moved by (done, total).
+
+    There is none where stderr is no terminal, nor for a single thing. Results that go to the same terminal are
+    written above it.
+    """
+    if total == 1 or sys.stderr is None or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
     # Late: rich takes longer to import than the rest of the command line.
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = stderr_console()
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
-        task = bars.add_task(name, total=None)
+    shared = sys.stdout is not None and sys.stdout.isatty()
+    with Progress(
+        *columns, console=console, disable=not console.is_terminal, transient=True, redirect_stdout=shared
+    ) as bars:
+        task = bars.add_task(name, total=total)
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
 

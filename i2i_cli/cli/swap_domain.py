@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from i2i_cli.cli.app import app
-from i2i_cli.cli.options import DeviceOpt, ForceOpt, JsonOpt, WeightsOpt, complete_domain, open_translator
+from i2i_cli.cli.help import OUT
+from i2i_cli.cli.options import (
+    DeviceOpt,
+    ForceOpt,
+    JsonOpt,
+    RuntimeOpt,
+    WeightsOpt,
+    chosen_weights,
+    complete_domain,
+    open_model,
+)
 from i2i_cli.cli.report import print_result
 from i2i_cli.errors import ConfigError
 
@@ -32,7 +42,7 @@ def swap_domain(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", metavar="FOLDER", help="Folder of the two results.", show_default="beside A and B"),
+        typer.Option(*OUT, metavar="FOLDER", help="Folder of the two results.", show_default="beside A and B"),
     ] = None,
     sheet: Annotated[
         Path | None,
@@ -43,21 +53,21 @@ def swap_domain(
     force: ForceOpt = False,
     weights: WeightsOpt = None,
     device: DeviceOpt = "auto",
+    runtime: RuntimeOpt = "auto",
     as_json: JsonOpt = False,
 ) -> None:  # fmt: skip
     """Exchange the domain codes of two images.
 
     A~B.png shows the content of A with the domain code of B, and B~A.png the reverse.
     """
-    # Late: torch.
+    # Late: numpy.
     from i2i_cli.jobs.translation.swapping import plan_swap, swap_files
 
     if own is not None and len(own) != 2:
         raise ConfigError(f"--from is given {len(own)} times, not twice", "give the domain of A, then that of B")
-    sources = (own[0], own[1]) if own else (None, None)
+    chosen = chosen_weights(weights, own or ())
+    sources = (chosen.domain(own[0]), chosen.domain(own[1])) if own else (None, None)
     plan = plan_swap(a, b, out, sheet, sources=sources, overwrite=force)
-    translator = open_translator(weights, device)
-    for domain in own or []:
-        translator.label_of(domain)
+    translator = open_model(chosen, device, runtime)
     for path in swap_files(translator, plan):
         print_result({"a": str(a), "b": str(b), "output": str(path)}, str(path), as_json)

@@ -2,12 +2,12 @@
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from i2i_cli.cli.app import app
-from i2i_cli.cli.help import MODEL, OUTPUT, TARGET
+from i2i_cli.cli.help import MANY, OUT, OUTPUT, TARGET
 from i2i_cli.cli.options import (
     CropOpt,
     DeviceOpt,
@@ -19,21 +19,26 @@ from i2i_cli.cli.options import (
     JsonOpt,
     NulOpt,
     RecursiveOpt,
+    RuntimeOpt,
     SeedOpt,
     ShardOpt,
     WeightsOpt,
     check_engine,
+    chosen_weights,
     complete_domain,
-    open_for_translation,
+    open_model,
     sources_of,
 )
+from i2i_cli.cli.progress import progress
 from i2i_cli.cli.report import print_error, print_result, read_stdin, say, summarise, write_stdout
 from i2i_cli.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
-    from i2i_cli.jobs.translation.files import FileTranslation, Outcome, Task
+    from i2i_cli.inference.translator import BaseTranslator
+    from i2i_cli.jobs.translation.files import FileTranslation
+    from i2i_cli.jobs.translation.planning import Outcome, TargetChoice, Task
 
 EXAMPLES = """Examples:
 
@@ -91,8 +96,8 @@ def translate(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", metavar="FILE|FOLDER", help="Where to write; - is stdout.", show_default="beside the input",
-            rich_help_panel=OUTPUT,
+            *OUT, metavar="FILE|FOLDER", help="Where to write; - is stdout.",
+            show_default="beside the input", rich_help_panel=OUTPUT,
         ),
     ] = None,
     recursive: RecursiveOpt = False,
@@ -106,22 +111,40 @@ def translate(
             rich_help_panel=OUTPUT,
         ),
     ] = "input",
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            "--quality", metavar="N", min=1, max=100, help="Quality of JPEG and WebP results.", show_default="95",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            "--sheet", metavar="FILE", help="Also draw each image beside its results, up to 64 images.",
+            show_default=False, rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    gif: Annotated[
+        Path | None,
+        typer.Option(
+            "--gif", metavar="FILE", help="Also write a morph from the image to the result and back, or through the "
+            "samples: .gif or .webp.", show_default=False, rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     force: ForceOpt = False,
     skip_existing: Annotated[
         bool,
         typer.Option("--skip-existing", help="Skip images whose results exist.", rich_help_panel=OUTPUT),
     ] = False,
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", metavar="N", min=1, help="Images translated at once.", rich_help_panel=MANY)
+    ] = 32,
     shard: ShardOpt = None,
     engine: EngineOpt = "local",
     weights: WeightsOpt = None,
     device: DeviceOpt = "auto",
-    runtime: Annotated[
-        str,
-        typer.Option(
-            "--runtime", metavar="torch|onnx", help="onnx: the files that `i2i export` wrote, without torch.",
-            rich_help_panel=MODEL,
-        ),
-    ] = "torch",
+    runtime: RuntimeOpt = "auto",
     seed: SeedOpt = 0,
     as_json: JsonOpt = False,
 ) -> None:  # fmt: skip
@@ -132,51 +155,113 @@ def translate(
     """
     _check(to, like, samples, size)
     _check_runner(engine, runtime, device)
-    # Late: torch, which neither help nor completion needs.
+    chosen = chosen_weights(weights, to or ())
+    own = None if own is None else chosen.domain(own)
+    domains = [chosen.domain(name) for name in to or []]
+    # Late: Pillow, which neither help nor completion needs.
     from i2i_cli.inference.inputs import STREAM, parse_shard
-    from i2i_cli.jobs.translation.files import FileTranslation, plan_outputs
+    from i2i_cli.jobs.translation.planning import TargetChoice, is_folder, plan_outputs
 
+    recursive = recursive or (out is not None and out != STREAM and is_folder(out))
     part, sources = parse_shard(shard), sources_of(images, recursive, file_list, nul, crop, engine == "ray")
-    translator = open_for_translation(weights, device, runtime)
-    for domain in [*(to or []), *([own] if own is not None else [])]:
-        translator.label_of(domain)
-    if like is not None:
-        targets = [translator.like(like, to[0] if to else None)]
-    elif samples:
-        targets = [target for domain in to or [] for target in translator.samples(domain, samples, seed)]
-    else:
-        targets = [translator.target(domain) for domain in to or []]
-    tasks = part.of(plan_outputs(sources, [target.label for target in targets], out))
+    wanted = TargetChoice(domains=domains, like=like, samples=samples, seed=seed)
+    tasks = part.of(plan_outputs(sources, wanted.labels(), out))
     if as_json and any(path == STREAM for task in tasks for path in task.outputs):
         raise ConfigError("stdout cannot hold both an image and --json", "give -o FILE, or leave --json out")
-    job = FileTranslation(
-        translator=translator,
-        targets=targets,
-        own=own,
-        strength=strength,
-        at_model_size=size == "model",
-        overwrite=force,
-        skip_existing=skip_existing,
-        read_stdin=read_stdin,
-    )
-    with closing(_run(job, tasks, engine)) as outcomes:  # a signal waits for what is being written
-        num_failed = sum(not _report(outcome, as_json) for outcome in outcomes)
+    _check_pictures(sheet, gif, force, len(tasks))
+    settings = {
+        "own": own, "strength": strength, "at_model_size": size == "model", "overwrite": force,
+        "skip_existing": skip_existing, "quality": quality, "batch_size": batch_size,
+        "keep_squares": sheet is not None or gif is not None,
+    }  # fmt: skip
+    runtime = "torch" if engine == "ray" else runtime
+    job, outcomes = _begun(tasks, wanted, settings, engine, lambda: open_model(chosen, device, runtime))
+    shown, num_failed = _told(outcomes, len(tasks), as_json)
+    if job is not None and shown:
+        _draw(job, shown, sheet, gif)
     summarise(num_failed, len(tasks))
 
 
-def _run(job: "FileTranslation", tasks: "Sequence[Task]", engine: str) -> "Generator[Outcome, None, None]":
+def _begun(
+    tasks: "Sequence[Task]",
+    wanted: "TargetChoice",
+    settings: dict[str, Any],
+    engine: str,
+    open_translator: "Callable[[], BaseTranslator]",
+) -> "tuple[FileTranslation | None, Generator[Outcome, None, None]]":
+    """The translation and its outcomes; no model is loaded where there is nothing for it to do."""
+    from i2i_cli.jobs.translation.planning import settled
+
+    known = (settled(task, settings["overwrite"], settings["skip_existing"]) for task in tasks)
+    if engine == "local" and all(outcome is not None for outcome in known):
+        again = (settled(task, settings["overwrite"], settings["skip_existing"]) for task in tasks)
+        return None, (outcome for outcome in again if outcome is not None)
+    # Late: numpy, and what runs the networks.
+    from i2i_cli.jobs.translation.files import FileTranslation
+
+    translator = open_translator()
+    job = FileTranslation(
+        translator=translator, targets=wanted.targets(translator), read_stdin=read_stdin, **settings
+    )  # fmt: skip
     if engine == "local":
-        return job.run(tasks)
+        return job, job.run(tasks)
     # Late: Ray.
     from i2i_cli.jobs.bulk.on_ray import translate_on_ray
 
-    return translate_on_ray(job, tasks)
+    return job, translate_on_ray(job, tasks)
+
+
+def _told(outcomes: "Generator[Outcome, None, None]", num_tasks: int, as_json: bool) -> "tuple[Sequence[Outcome], int]":
+    """Tell each outcome; those that a sheet can show, and how many failed."""
+    shown, num_failed = list["Outcome"](), 0
+    with closing(outcomes), progress("translating", num_tasks) as report:  # a signal waits for what is being written
+        for done, outcome in enumerate(outcomes, 1):
+            num_failed += not _report(outcome, as_json)
+            report(done, num_tasks)
+            if outcome.loaded is not None and len(shown) < SHEET_ROWS:
+                shown.append(outcome)
+    return shown, num_failed
+
+
+SHEET_ROWS = 64
+"""Images that a sheet shows."""
+
+
+def _check_pictures(sheet: Path | None, gif: Path | None, force: bool, num_images: int) -> None:
+    """Refuse what could not be drawn, before any work."""
+    if sheet is None and gif is None:
+        return
+    from i2i_cli.files import check_new
+    from i2i_cli.jobs.plots.sheets import check_picture
+    from i2i_cli.jobs.translation.morph import check_morph
+
+    for path, check in ((sheet, check_picture), (gif, check_morph)):
+        if path is not None:
+            check(path)
+            check_new(path, force)
+    if gif is not None and num_images > 1:
+        raise ConfigError(f"--gif shows one image, not {num_images}", "name one image, or use --sheet")
+
+
+def _draw(job: "FileTranslation", shown: "Sequence[Outcome]", sheet: Path | None, gif: Path | None) -> None:
+    """Draw what was translated, and say where."""
+    from i2i_cli.jobs.plots.sheets import save_translations_sheet
+    from i2i_cli.jobs.translation.morph import save_morph
+
+    seen = [(outcome.loaded, outcome.squares) for outcome in shown if outcome.loaded is not None]
+    if sheet is not None:
+        rows = [[loaded.square, *squares] for loaded, squares in seen]
+        save_translations_sheet(sheet, [target.label for target in job.targets], rows)
+        say(f"sheet: {sheet}")
+    if gif is not None:
+        save_morph(gif, job.translator, seen[0][0], job.targets, job.own)
+        say(f"morph: {gif}")
 
 
 def _check_runner(engine: str, runtime: str, device: str) -> None:
     """Check the options that choose where the translation runs."""
     check_engine(engine)
-    if engine == "ray" and runtime != "torch":
+    if engine == "ray" and runtime == "onnx":
         raise ConfigError("--engine ray runs torch only", "leave --runtime out")
     if engine == "ray" and device != "auto":
         raise ConfigError("--engine ray chooses the device of each actor", "leave --device out")

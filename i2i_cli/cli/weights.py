@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from i2i_cli.cli.app import app
-from i2i_cli.cli.help import App
+from i2i_cli.cli.help import OUT, App
 from i2i_cli.cli.options import ForceOpt, JsonOpt, complete_weights
 from i2i_cli.cli.report import print_error, print_result, print_table, say
 
@@ -106,7 +106,7 @@ def pack(
             show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="File to write.", show_default=False)],
+    out: Annotated[Path, typer.Option(*OUT, metavar="FILE", help="File to write.", show_default=False)],
     force: ForceOpt = False,
 ) -> None:
     """Write a copy of half the size (float16), to share."""

@@ -1,14 +1,16 @@
 """Any image, or a part of it, into the model's square and back: fit inside, reflect the borders, cut them off again."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from i2i_cli.data.images import Picture
 from i2i_cli.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Crop(NamedTuple):
@@ -19,20 +21,26 @@ class Crop(NamedTuple):
     width: int
     height: int
 
+    def check(self, size: tuple[int, int], name: str) -> None:
+        """Refuse an image of this (width, height) that the crop reaches beyond.
+
+        Raises:
+            DataError: it does; the image is called `name`.
+        """
+        if self.left + self.width > size[0] or self.top + self.height > size[1]:
+            raise DataError(
+                f"{name} is {size[0]}x{size[1]}: the crop {','.join(map(str, self))} reaches beyond it",
+                "give --crop X,Y,W,H in pixels of the upright image",
+            )
+
     def of(self, picture: Picture, name: str) -> Picture:
         """That part of `picture`, which was decoded at full size.
 
         Raises:
             DataError: it reaches beyond the image called `name`.
         """
-        right, bottom = self.left + self.width, self.top + self.height
-        width, height = picture.size
-        if right > width or bottom > height:
-            raise DataError(
-                f"{name} is {width}x{height}: the crop {','.join(map(str, self))} reaches beyond it",
-                "give --crop X,Y,W,H in pixels of the upright image",
-            )
-        box = (self.left, self.top, right, bottom)
+        self.check(picture.size, name)
+        box = (self.left, self.top, self.left + self.width, self.top + self.height)
         alpha = None if picture.alpha is None else picture.alpha.crop(box)
         return picture._replace(rgb=picture.rgb.crop(box), size=(self.width, self.height), alpha=alpha)
 
@@ -51,7 +59,7 @@ class Frame:
     box: tuple[int, int, int, int]
     alpha: Image.Image | None = None
 
-    def restore(self, pixels: NDArray[np.uint8], at_model_size: bool = False) -> Image.Image:
+    def restore(self, pixels: "NDArray[np.uint8]", at_model_size: bool = False) -> Image.Image:
         """The square `pixels` (S, S, 3) cut to the image and scaled back, alpha put on again."""
         image = Image.fromarray(pixels).crop(self.box)
         if not at_model_size:
@@ -62,8 +70,11 @@ class Frame:
         return image
 
 
-def fit(picture: Picture, side: int) -> tuple[NDArray[np.uint8], Frame]:
+def fit(picture: Picture, side: int) -> "tuple[NDArray[np.uint8], Frame]":
     """The picture scaled inside a square of `side`, centred, its borders reflected outwards."""
+    # Late: what is wrong with a command line is told without numpy.
+    import numpy as np
+
     scale = side / max(picture.size)
     width, height = (max(1, round(length * scale)) for length in picture.size)
     pixels = np.asarray(_resized(picture.rgb, (width, height)))

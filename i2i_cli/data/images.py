@@ -2,20 +2,20 @@
 
 import hashlib
 import io
-import os
 import threading
 import warnings
 from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError, features
 
 from i2i_cli.errors import DataError
-from i2i_cli.files import written_whole
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _ENDINGS = {
     "PNG": (".png", ".apng"),
@@ -71,11 +71,6 @@ _GDAL_NODATA = 42113
 
 _JPEG_END = b"\xff\xd9"
 
-OUTPUT_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF"}
-
-_OPTIONS = {"JPEG": {"quality": 95}, "WEBP": {"quality": 95}, "PNG": {"compress_level": 4}}
-"""A PNG of 12 megapixels takes a third of the default level's time, and is 3 % larger."""
-
 
 class Picture(NamedTuple):
     """An image as the models see it, and what they don't see.
@@ -104,8 +99,8 @@ def read_image(source: Path | bytes, max_side: int | None = None) -> Picture:
         DataError: not a file, not an image, damaged, or of more than 100 megapixels.
     """
     name = "stdin" if isinstance(source, bytes) else str(source)
-    if isinstance(source, Path) and not source.is_file():
-        raise DataError(f"{name}: {'not a regular file' if source.exists() else 'no such file'}")
+    if isinstance(source, Path):
+        check_file(source)
     try:
         try:
             return _decoded(io.BytesIO(source) if isinstance(source, bytes) else source, name, max_side)
@@ -126,6 +121,25 @@ def read_image(source: Path | bytes, max_side: int | None = None) -> Picture:
         raise DataError(f"{name}: too large for this machine's memory") from None
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them trip over
         raise DataError(f"{name}: damaged image ({error})") from error
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no file, before it is opened.
+
+    Raises:
+        DataError: there is nothing at `path`, or a folder or a pipe.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: {'not a regular file' if path.exists() else 'no such file'}")
+
+
+def upright_size(path: Path) -> tuple[int, int] | None:
+    """(width, height) of an image file when upright, from its header alone; None where that cannot be read."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return (image.height, image.width) if _orientation(image) >= 5 else image.size
+    except Exception:  # reading it whole will say what is wrong
+        return None
 
 
 def _decoded(file: BinaryIO | Path, name: str, max_side: int | None) -> Picture:
@@ -233,6 +247,9 @@ def _scaled_grey(image: Image.Image, nothing: float) -> tuple[Image.Image, list[
     that small. Wider kinds have none, so their own range becomes 0..255; what is no number, infinite or equal to
     `nothing` counts as the least of it.
     """
+    # Late, as in all of this file: what is wrong with a command line is told without numpy.
+    import numpy as np
+
     values = np.asarray(image)
     there = np.isfinite(values) & (values != nothing)
     some, notes = values.flat[there.argmax()] if there.any() else 0, []
@@ -261,6 +278,8 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 @lru_cache(maxsize=64)
 def _to_srgb(profile: bytes, mode: str) -> Any:
     """The way from the colours of `profile` to sRGB; None where it is broken, of other modes, or sRGB itself."""
+    import numpy as np
+
     try:
         theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         transform = ImageCms.buildTransform(theirs, ImageCms.createProfile("sRGB"), mode, "RGB")
@@ -271,36 +290,9 @@ def _to_srgb(profile: bytes, mode: str) -> Any:
     return None if np.abs(there - np.asarray(probe.convert("RGB"), np.int16)).max() <= 1 else transform
 
 
-def _ramp(channels: int) -> NDArray[np.uint8]:
+def _ramp(channels: int) -> "NDArray[np.uint8]":
     """Every combination of a few levels of each channel, as one row of pixels."""
+    import numpy as np
+
     levels = np.stack(np.meshgrid(*[np.linspace(0, 255, 6)] * channels), axis=-1).reshape(1, -1, channels)
     return levels.astype(np.uint8)[..., 0] if channels == 1 else levels.astype(np.uint8)
-
-
-def encode_image(image: Image.Image, suffix: str = ".png") -> bytes:
-    """The file contents of `image` in the format that `suffix` stands for.
-
-    Raises:
-        DataError: no format is written under that suffix.
-    """
-    format_name = OUTPUT_FORMATS.get(suffix.lower())
-    if format_name is None:
-        raise DataError(f"cannot write an image as {suffix!r}", f"use one of {', '.join(OUTPUT_FORMATS)}")
-    if format_name in ("JPEG", "BMP") and image.mode == "RGBA":
-        ground = Image.new("RGBA", image.size, (*GROUND, 255))
-        image = Image.alpha_composite(ground, image).convert("RGB")
-    buffer = io.BytesIO()
-    options = _OPTIONS.get(format_name, {})
-    try:
-        image.save(buffer, format_name, **options)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{image.width}x{image.height} pixels cannot be written as {format_name}: {error}") from error
-    return buffer.getvalue()
-
-
-def write_image(path: str | os.PathLike[str], image: Image.Image) -> None:
-    """Write `image` to `path` whole or not at all, in the format of its suffix."""
-    path = Path(path)
-    data = encode_image(image, path.suffix)
-    with written_whole(path) as temporary:
-        temporary.write_bytes(data)

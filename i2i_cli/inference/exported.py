@@ -1,10 +1,12 @@
-"""An exported model, run by onnxruntime: what `i2i translate --runtime onnx` uses. No torch."""
+"""An exported model, run by onnxruntime. No torch."""
 
 import base64
+import hashlib
 import json
 import os
 from collections.abc import Sequence
-from contextlib import suppress
+from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,16 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2i_cli.checkpoints.header import EMPTY
-from i2i_cli.checkpoints.names import ENVIRONMENT, EXPORTS, export_folder, find_weights
+from i2i_cli.checkpoints.names import DECODER, DESCRIPTOR, ENCODER, export_folder, is_export
+from i2i_cli.checkpoints.weights import Weights
 from i2i_cli.config import updated
 from i2i_cli.errors import ConfigError, DeviceError, I2IError, WeightsError
+from i2i_cli.inference.latent_classifier import linear
 from i2i_cli.inference.translator import BaseTranslator, Target
 
 KEY = "i2i"
-FORMAT = 1
-ENCODER, DECODER, TRANSLATION = "encoder.onnx", "decoder.onnx", "translation.onnx"
+FORMAT = 2
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_PROVIDERS = {"cpu": [_CPU], "cuda": [_CUDA], "auto": [_CPU]}
 
 Numbers = NDArray[np.float32]
 
@@ -34,44 +38,65 @@ class Arrays(NamedTuple):
 
 
 class ExportedTranslator(BaseTranslator):
-    """The encoder and the decoder that `i2i export` wrote, and all that their metadata tells."""
+    """The graphs that `i2i export` wrote, and all that their metadata tells. Each is read when it is first needed.
 
-    def __init__(self, encoder: Any, decoder: Any, facts: dict[str, Any], path: Path) -> None:
-        self._encoder, self._decoder, self._facts, self.path = encoder, decoder, facts, path
-        if facts["format"] > FORMAT:
-            raise ValueError(f"it has format {facts['format']}; this i2i reads up to {FORMAT}")
-        self.header = updated(EMPTY, facts["header"])
-        shape = facts["code_shape"]
-        self._codes = {domain: _numbers(text).reshape(-1, *shape) for domain, text in facts["codes"].items()}
+    Args:
+        folder: where the graphs lie.
+        path: the weights that they were made of; None where there is the folder alone.
 
-    @classmethod
-    def of_files(cls, encoder: Path, decoder: Path, device: str = "cpu") -> "ExportedTranslator":
-        """The model in two files.
+    Raises:
+        ConfigError: onnxruntime is not installed.
+        WeightsError: a file cannot be read, is no export of this tool, or one of other weights.
+    """
 
-        Raises:
-            ConfigError: onnxruntime is not installed.
-            WeightsError: a file cannot be read, or is no export of this tool.
-        """
-        first, second = _session(encoder, device), _session(decoder, device)
+    def __init__(self, folder: Path, path: Path | None = None, device: str = "auto") -> None:
+        self.folder, self.device = folder, device
+        self._encoder = _session(folder / ENCODER, device)
+        self._facts = _facts_of(self._encoder, folder / ENCODER)
+        if path is not None and self._facts["weights"] != file_hash(path):
+            raise WeightsError(f"{folder} was exported from other weights than {path}", _again(path))
         try:
-            return cls(first, second, json.loads(first.get_modelmeta().custom_metadata_map[KEY]), encoder.parent)
+            super().__init__(path or folder / ENCODER, updated(EMPTY, self._facts["header"]))
+            shape = self._facts["code_shape"]
+            self._codes = {name: _array(text).reshape(-1, *shape) for name, text in self._facts["codes"].items()}
+            self.classifiers = {
+                name: linear(tuple(facts["classes"]), _array(facts["weight"]).reshape(len(facts["classes"]), -1),
+                             _array(facts["bias"]))
+                for name, facts in self._facts["classifiers"].items()
+            }  # fmt: skip
         except (KeyError, ValueError, TypeError, AttributeError, I2IError) as error:
-            raise WeightsError(
-                f"{encoder} is not an export of i2i ({error})", "make one: i2i export --to onnx"
-            ) from error
+            raise WeightsError(f"{folder / ENCODER} is not an export of i2i ({error})", _again(path)) from error
+
+    @cached_property
+    def _decoder(self) -> Any:
+        return _session(self.folder / DECODER, self.device)
+
+    @cached_property
+    def _descriptor(self) -> Any:
+        return _session(self.folder / DESCRIPTOR, self.device)
 
     def encode(self, squares: Sequence[NDArray[np.uint8]], sources: Sequence[str] | None = None) -> Arrays:
-        """See `BaseTranslator`."""
+        """See `Coder`."""
         return Arrays(*self._encoder.run(None, {"images": np.stack(squares)} | self._labels(sources, len(squares))))
 
+    def described(self, squares: Sequence[NDArray[np.uint8]], codes: Arrays) -> Numbers:
+        """See `Coder`."""
+        if not self.code_sizes[2]:
+            return np.zeros((len(squares), 0), np.float32)
+        return self._descriptor.run(None, {"images": np.stack(squares), "content": codes.content})[0]
+
+    def numbers(self, code: Numbers) -> Numbers:
+        """See `Coder`."""
+        return code.reshape(len(code), -1)
+
     def rebuilding_codes(self, codes: Arrays, sources: Sequence[str] | None) -> Numbers:
-        """See `BaseTranslator`."""
+        """See `Coder`."""
         if not self.needs_source:
             return codes.domain
         return np.stack([self._codes[source][0] for source in sources or ()])
 
     def pixels(self, codes: Arrays) -> NDArray[np.uint8]:
-        """See `BaseTranslator`."""
+        """See `Coder`."""
         domain = np.broadcast_to(codes.domain, (len(codes.content), *codes.domain.shape[1:]))
         return self._decoder.run(None, {"content": codes.content, "domain": np.ascontiguousarray(domain)})[0]
 
@@ -88,78 +113,126 @@ class ExportedTranslator(BaseTranslator):
         return _session(path).run(None, inputs | self._labels(sources, len(squares)))[0]
 
     @property
+    def fingerprint(self) -> str:
+        """See `Coder`."""
+        return self._facts["fingerprint"]
+
+    @property
+    def content_code_shape(self) -> tuple[int, ...]:
+        """See `Coder`."""
+        return tuple(self._facts["content_shape"])
+
+    @property
+    def code_sizes(self) -> tuple[int, int, int]:
+        """See `Coder`."""
+        return prod(self.content_code_shape), prod(self._facts["code_shape"]), self._facts["descriptor"]
+
+    @property
     def needs_source(self) -> bool:
-        """See `BaseTranslator`."""
+        """See `Coder`."""
         return self._facts["needs_source"]
 
-    def predicted(self, squares: Sequence[NDArray[np.uint8]]) -> list[str]:
-        """See `BaseTranslator`."""
-        if not self._facts["classes"]:
-            raise ConfigError(f"{self.path} cannot tell an image's domain", "give it with --from")
-        weight, bias = (_numbers(text) for text in self._facts["classifier"])
-        codes = self.encode(squares).domain.reshape(len(squares), -1)
-        best = (codes @ weight.reshape(len(bias), -1).T + bias).argmax(1)
-        return [self._facts["classes"][place] for place in best]
+    @property
+    def rebuilds(self) -> bool:
+        """See `Coder`."""
+        return self._facts["rebuilds"]
 
     def targets_of(self, source: str) -> list[str]:
-        """See `BaseTranslator`."""
-        self.label_of(source)
-        return self._facts["routes"][source]
+        """See `Coder`."""
+        return self._facts["routes"][self.domain(source)]
 
     def lender(self, domain: str) -> str:
-        """See `BaseTranslator`."""
-        return self._facts["lenders"][domain]
+        """See `Coder`."""
+        return self._facts["lenders"][self.domain(domain)]
+
+    def comparable_with(self, source: str) -> list[str]:
+        """See `Coder`."""
+        return self._facts["comparable"][self.domain(source)]
 
     def kept_codes(self, domain: str) -> Numbers:
-        """See `BaseTranslator`."""
-        return self._codes[domain]
+        """See `Coder`."""
+        return self._codes[self.domain(domain)]
 
     def _labels(self, sources: Sequence[str] | None, count: int) -> dict[str, NDArray[np.int64]]:
         if not self.needs_source:
             return {}
         # Without a source codes serve to tell the domain alone: the first encoder's.
-        names = sources if sources is not None else [self._facts["header"]["config"]["networks"]["inputs"][0]] * count
+        names = sources if sources is not None else [self.header.config["networks"]["inputs"][0]] * count
         return {"source": np.array([self.label_of(name) for name in names], np.int64)}
 
 
-def load_exported(name: str | None, device: str = "auto") -> ExportedTranslator:
-    """The export meant by `name`: a folder with `encoder.onnx`, or that of the weights of this name below `./onnx`.
+def open_export(weights: Weights, device: str = "auto") -> ExportedTranslator:
+    """The export that lies beside `weights`.
 
     Args:
-        device: auto, cpu or cuda.
+        device: auto (which is the CPU), cpu or cuda.
 
     Raises:
         ConfigError, WeightsError: there is none, or it cannot be used.
     """
-    name = name or os.environ.get(ENVIRONMENT)
-    folders = [Path(name), EXPORTS / name] if name else []
-    with suppress(WeightsError):
-        folders.append(export_folder(find_weights(name)))
-    for folder in folders:
-        if (folder / ENCODER).is_file():
-            return ExportedTranslator.of_files(folder / ENCODER, folder / DECODER, device)
-    wanted = f" -w {name}" if name else ""
-    raise WeightsError(
-        f"there is no export of {name or 'the default weights'}", f"make it: i2i export{wanted} --to onnx", exit_code=2
-    )
+    folder = export_folder(weights.path)
+    if not is_export(folder):
+        raise WeightsError(f"there is no export of {weights.path}", _again(weights.path), exit_code=2)
+    return ExportedTranslator(folder, weights.path, device)
+
+
+def file_hash(path: Path) -> str:
+    """The SHA-256 of a file.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _again(path: Path | None) -> str:
+    return "make it again: i2i export" + (f" -w {path}" if path is not None else "")
+
+
+def _facts_of(session: Any, path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(session.get_modelmeta().custom_metadata_map[KEY])
+        if facts["format"] != FORMAT:
+            raise ValueError(f"it has format {facts['format']}; this i2i reads {FORMAT}")
+        return facts
+    except (KeyError, ValueError, TypeError) as error:
+        raise WeightsError(f"{path} is not an export of i2i ({error})", "make one: i2i export") from error
 
 
 def _session(path: Path, device: str = "cpu") -> Any:
     try:
         import onnxruntime
     except ImportError:
-        raise ConfigError("--runtime onnx needs the extra onnx", "pip install 'i2i-cli[onnx]'") from None
-    known, there = {"cpu": [_CPU], "cuda": [_CUDA], "auto": [_CUDA, _CPU]}, onnxruntime.get_available_providers()
-    providers = [provider for provider in known.get(device, []) if provider in there]
+        raise ConfigError("exports need onnxruntime", "pip install onnxruntime, or use --runtime torch") from None
+    there = onnxruntime.get_available_providers()
+    providers = [provider for provider in _PROVIDERS.get(device.partition(":")[0], []) if provider in there]
     if not providers:
-        raise DeviceError(f"onnxruntime has no {device!r} here", "use --device auto or cpu")
+        raise DeviceError(f"onnxruntime has no {device!r} here", "use --device cpu, or --runtime torch")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = _num_threads()
+    # Threads that wait for work would keep the cores from whoever else decodes or encodes images.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(path, options, providers=providers)
     except Exception as error:  # onnxruntime's own exceptions share no base
         raise WeightsError(f"cannot read {path}: {str(error).splitlines()[0][:200]}") from error
 
 
-def _numbers(text: str) -> Numbers:
+def _num_threads() -> int:
+    """As many as OMP_NUM_THREADS says, which torch obeys too; 0 is one for each core."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return int(told) if told.isascii() and told.isdigit() else 0
+
+
+def _array(text: str) -> Numbers:
     return np.frombuffer(base64.b64decode(text), "<f4")
+
+
+def text_of(numbers: NDArray[Any]) -> str:
+    """Numbers as the metadata hold them: base64 of little-endian float32."""
+    return base64.b64encode(numbers.astype("<f4").tobytes()).decode()

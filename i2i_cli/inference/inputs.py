@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar, Union
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from i2i_cli.data.folders import Note, passed_over, silent, walk
@@ -18,7 +16,11 @@ from i2i_cli.data.geometry import Crop, Frame, fit
 from i2i_cli.data.images import SUFFIXES, read_image, upright
 from i2i_cli.errors import ConfigError, DataError, I2IError
 
-ImageLike = Image.Image | str | os.PathLike[str] | bytes | BinaryIO | NDArray[np.uint8]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+ImageLike = Union[Image.Image, str, os.PathLike[str], bytes, BinaryIO, "NDArray[np.uint8]"]  # numpy is late
 """A Pillow image, a path, the bytes of an image file, such a file opened for reading, or levels (H, W), (H, W, 3) or
 (H, W, 4) of 0 to 255."""
 
@@ -42,7 +44,7 @@ class Loaded(NamedTuple):
     """A decoded image in the model's square, where it lies in it, and what a person should know of it."""
 
     source: Source
-    square: NDArray[np.uint8]
+    square: "NDArray[np.uint8]"
     frame: Frame
     note: str
 
@@ -184,17 +186,19 @@ def load_source(source: Source, side: int, read_stdin: Callable[[], bytes] = byt
 
 
 def load_batches(
-    sources: Sequence[Source], side: int, read_stdin: Callable[[], bytes] = bytes
+    sources: Sequence[Source], side: int, read_stdin: Callable[[], bytes] = bytes, size: int | None = None
 ) -> Iterator[list[Loaded | Failure]]:
-    """All `sources` in order, `BATCH` at a time; the next batch is decoded while one is worked on."""
+    """All `sources` in order, `size` (`BATCH`) at a time; the next batch is decoded while one is worked on."""
+
+    size = BATCH if size is None else size
 
     def submit(start: int) -> list:
-        chosen = sources[start : start + BATCH]
+        chosen = sources[start : start + size]
         return [pool.submit(load_source, source, side, read_stdin) for source in chosen]
 
     with ThreadPoolExecutor() as pool:
         ahead = submit(0)
-        for start in range(BATCH, len(sources) + BATCH, BATCH):
+        for start in range(size, len(sources) + size, size):
             current, ahead = ahead, submit(start)
             yield [future.result() for future in current]
 
@@ -206,6 +210,9 @@ def load_image(image: ImageLike, side: int) -> Loaded:
         DataError: it cannot be read.
         ConfigError: it is nothing that an image can be taken from.
     """
+    # Late, as in all of this file: what is wrong with a command line is told without numpy.
+    import numpy as np
+
     if isinstance(image, Image.Image):
         try:
             picture = upright(image)
@@ -244,7 +251,9 @@ def _bytes_in(file: Any) -> object:
 _IMAGES = "give a path, a Pillow image, the bytes of a file, a file opened as binary, or an array of uint8"
 
 
-def _from_levels(levels: NDArray[Any]) -> Image.Image:
+def _from_levels(levels: "NDArray[Any]") -> Image.Image:
+    import numpy as np
+
     shape = levels.shape
     if levels.dtype != np.uint8 or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))) or 0 in shape:
         raise ConfigError(

@@ -2,20 +2,23 @@
 
 import os
 import random
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2i_cli.checkpoints.header import Header
-from i2i_cli.config import nearest
+from i2i_cli.checkpoints.header import describe
 from i2i_cli.errors import ConfigError, DataError, WeightsError
-from i2i_cli.inference.inputs import STREAM, ImageLike, Loaded, load_image
+from i2i_cli.inference.coder import Coder
+from i2i_cli.inference.inputs import BATCH, STREAM, ImageLike, Loaded, load_image
+from i2i_cli.inference.latent_classifier import DOMAINS
+
+SIZES = ("input", "model")
+"""What a result can be as large as."""
 
 
 @dataclass(frozen=True)
@@ -41,52 +44,13 @@ class Translated(NamedTuple):
     source: str | None
 
 
-class BaseTranslator(ABC):
-    """Domains, routes between them, targets, and the way from an image to its translation.
+class BaseTranslator(Coder):
+    """Targets, and the way from an image to its translation; subclasses run the networks by torch or by onnxruntime."""
 
-    Whatever runs the networks gives codes of squares (S, S, 3) uint8, and squares from codes.
-    """
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path}: {describe(self.header)}>"
 
-    header: Header
-    path: Path
-
-    @abstractmethod
-    def encode(self, squares: Sequence[NDArray[np.uint8]], sources: Sequence[str] | None = None) -> Any:
-        """Codes of images: `.content` and `.domain`. `sources`: their domains, as `sources_of` gives them."""
-
-    @abstractmethod
-    def rebuilding_codes(self, codes: Any, sources: Sequence[str] | None) -> Any:
-        """The domain codes that make images of `codes` what they are; `sources` as for `encode`."""
-
-    @abstractmethod
-    def pixels(self, codes: Any) -> NDArray[np.uint8]:
-        """Squares (B, S, S, 3) from codes; one domain code (1, ...) may serve all contents."""
-
-    @property
-    @abstractmethod
-    def needs_source(self) -> bool:
-        """Whether images are encoded by their domain, which has to be known."""
-
-    @abstractmethod
-    def predicted(self, squares: Sequence[NDArray[np.uint8]]) -> list[str]:
-        """The most probable domain of each image, by the latent classifier of the model's domains (SRAE 4.3).
-
-        Raises:
-            ConfigError: there is no such classifier.
-        """
-
-    @abstractmethod
-    def targets_of(self, source: str) -> list[str]:
-        """The domains that an image of domain `source` can be translated to."""
-
-    @abstractmethod
-    def lender(self, domain: str) -> str:
-        """The domain whose codes turn an image into one of `domain`."""
-
-    @abstractmethod
-    def kept_codes(self, domain: str) -> Any:
-        """The kept codes (n, ...) that translate to `domain`, the medoid first."""
-
+    @overload
     def translate(
         self,
         image: ImageLike,
@@ -95,29 +59,57 @@ class BaseTranslator(ABC):
         like: ImageLike | None = None,
         source: str | None = None,
         strength: float = 1.0,
-        at_model_size: bool = False,
-    ) -> Image.Image:
-        """One image in another domain, at its own size and with its own alpha.
+        size: str = "input",
+    ) -> Image.Image: ...
+
+    @overload
+    def translate(
+        self,
+        image: list[ImageLike] | tuple[ImageLike, ...],
+        to: str | None = None,
+        *,
+        like: ImageLike | None = None,
+        source: str | None = None,
+        strength: float = 1.0,
+        size: str = "input",
+    ) -> list[Image.Image]: ...
+
+    def translate(
+        self,
+        image: ImageLike | list[ImageLike] | tuple[ImageLike, ...],
+        to: str | None = None,
+        *,
+        like: ImageLike | None = None,
+        source: str | None = None,
+        strength: float = 1.0,
+        size: str = "input",
+    ) -> Image.Image | list[Image.Image]:
+        """One image in another domain, or a list of them, at its own size and with its own alpha.
 
         Args:
             image: see `ImageLike`.
             to: the domain; may be left out with `like`.
             like: an image whose domain code is taken instead of the domain's default one.
-            source: the image's own domain, where the family needs it; else its folder's, else predicted.
+            source: the images' own domain, where the family needs it; else their folders', else predicted.
             strength: 0 rebuilds the image, 1 takes the target's domain code, between mixes.
-            at_model_size: leave the result at the model's resolution.
+            size: "input", or "model" for the model's own resolution.
 
         Raises:
-            ConfigError: neither `to` nor `like`, or an unknown domain.
-            DataError: an image of this domain does not translate to that one.
+            ConfigError: neither `to` nor `like`, an unknown domain or size.
+            DataError: an image cannot be read, or one of this domain does not translate to that one.
         """
         if like is None and to is None:
             raise ConfigError("nothing to translate to", f"give one of {', '.join(self.domains)}")
+        if size not in SIZES:
+            raise ConfigError(f"there is no size {size!r}", f"use {' or '.join(SIZES)}")
         target = self.like(like, to) if like is not None else self.target(str(to))
-        item = load_image(image, self.image_size)
-        (found,) = self.translated([item], [target], source, strength)
-        self.check_route(found.source, target.domain)
-        return item.frame.restore(found.squares[0], at_model_size)
+        images, made = list(image) if isinstance(image, (list, tuple)) else [image], list[Image.Image]()
+        for start in range(0, len(images), BATCH):
+            items = [load_image(one, self.image_size) for one in images[start : start + BATCH]]
+            for item, found in zip(items, self.translated(items, [target], source, strength), strict=True):
+                self.check_route(found.source, target.domain)
+                made.append(item.frame.restore(found.squares[0], size == "model"))
+        return made if isinstance(image, (list, tuple)) else made[0]
 
     def translated(
         self, loaded: Sequence[Loaded], targets: Sequence[Target], own: str | None = None, strength: float = 1.0
@@ -158,79 +150,9 @@ class BaseTranslator(ABC):
             domain = own + strength * (domain - own)
         return self.pixels(codes._replace(domain=domain))
 
-    def sources_of(self, squares: Sequence[NDArray[np.uint8]], known: Sequence[str | None]) -> list[str] | None:
-        """The domain of each image, as `known` says or else as it is classified; None where codes need no source.
-
-        Raises:
-            ConfigError: a domain that the model does not know.
-        """
-        if not self.needs_source:
-            return None
-        for name in {name for name in known if name is not None}:
-            self.label_of(name)
-        unknown = [square for square, name in zip(squares, known, strict=True) if name is None]
-        found = iter(self.predicted(unknown) if unknown else [])
-        return [next(found) if name is None else name for name in known]
-
-    def sources_among(self, loaded: Sequence[Loaded], *own: str | None) -> list[str] | None:
-        """The domain of each image, where codes need it: as told, or else its folder's, or else as it is classified.
-
-        Args:
-            own: one domain for all images, or one for each; None where it is not told.
-        """
-        told = own * len(loaded) if len(own) == 1 else own
-        paths = [item.source.path for item in loaded]
-        folders = [None if path == STREAM else self.folder_domain(path) for path in paths]
-        known = [name or folder for name, folder in zip(told, folders, strict=True)]
-        return self.sources_of([item.square for item in loaded], known)
-
-    @property
-    def domains(self) -> tuple[str, ...]:
-        """Names of the domains, in order of their labels."""
-        return self.header.domains
-
-    @property
-    def image_size(self) -> int:
-        """Side of the model's square, pixels."""
-        return self.header.image_size
-
-    def label_of(self, domain: str) -> int:
-        """The label of `domain`.
-
-        Raises:
-            ConfigError: the model knows no domain of that name.
-        """
-        if domain not in self.domains:
-            raise ConfigError(f"{self.path} has no domain {domain!r}", nearest(domain, self.domains))
-        return self.domains.index(domain)
-
-    def check_route(self, source: str | None, target: str | None, what: str = "the image") -> None:
-        """Refuse a translation that the model was not made for.
-
-        Args:
-            source, target: domains; None where codes need none.
-            what: the image's name.
-
-        Raises:
-            DataError: images of `source` become others than `target`.
-        """
-        if source is None or target is None or target in (reached := self.targets_of(source)):
-            return
-        if not reached:
-            made = [domain for domain in self.domains if self.targets_of(domain)]
-            raise DataError(f"{what} is of {source}, which this model only writes", f"give one of {' or '.join(made)}")
-        raise DataError(
-            f"{what} is of {source}, which translates to {' or '.join(reached)}, not {target}",
-            f"use --to {reached[0]}, or give its domain with --from",
-        )
-
-    def folder_domain(self, path: Path) -> str | None:
-        """The domain that the innermost folder above `path` is called after, if any."""
-        return next((folder.name for folder in path.absolute().parents if folder.name in self.domains), None)
-
     def target(self, domain: str, place: int = 0) -> Target:
         """The kept code of `domain` at `place`; the first is the medoid, the default."""
-        self.label_of(domain)
+        domain = self.domain(domain)
         codes = self.kept_codes(domain)
         if not len(codes):
             raise WeightsError(f"{self.path} keeps no codes of {domain!r}", "train it longer")
@@ -238,7 +160,7 @@ class BaseTranslator(ABC):
 
     def samples(self, domain: str, count: int, seed: int = 0) -> list[Target]:
         """`count` different kept codes of `domain`, drawn without replacement."""
-        self.label_of(domain)
+        domain = self.domain(domain)
         num_kept = len(self.kept_codes(domain))
         if not 1 <= count <= num_kept:
             raise ConfigError(f"cannot draw {count} samples of {domain!r}", f"the weights keep {num_kept} codes of it")
@@ -256,10 +178,10 @@ class BaseTranslator(ABC):
             DataError: the folder of the reference says that its code does not translate to `to`.
         """
         name = Path(reference).stem if isinstance(reference, (str, os.PathLike)) else "like"
+        to = None if to is None else self.domain(to)
         item = load_image(reference, self.image_size)
         known = None if item.source.path == STREAM else self.folder_domain(item.source.path)
         if known is None and to is not None:
-            self.label_of(to)
             known = self.lender(to)
         sources = self.sources_of([item.square], [known])
         code = self.encode([item.square], sources).domain
@@ -272,3 +194,56 @@ class BaseTranslator(ABC):
                 f"give an image of {self.lender(to)}",
             )
         return Target(to or name, code, domain=to or lent[0])
+
+    def swap_domain(
+        self, a: ImageLike, b: ImageLike, *, sources: Sequence[str | None] = (None, None)
+    ) -> tuple[Image.Image, Image.Image]:
+        """(a with b's domain code, b with a's domain code): SRAE 4.1 with one image as the target.
+
+        Args:
+            sources: the domains of a and b: see `translate`.
+
+        Raises:
+            DataError: the codes of two such domains are not made for each other.
+        """
+        loaded = [load_image(image, self.image_size) for image in (a, b)]
+        found = self.sources_among(loaded, *sources)
+        codes = self.encode([item.square for item in loaded], found)
+        if found is not None:
+            self._check_swap(*found)
+        first, second = self.pixels(codes._replace(domain=codes.domain[[1, 0]]))
+        return loaded[0].frame.restore(first), loaded[1].frame.restore(second)
+
+    def reconstruct(self, image: ImageLike, *, source: str | None = None) -> Image.Image:
+        """The image from its own codes: what the model can keep of it at best. `source`: see `translate`.
+
+        Raises:
+            ConfigError: the model was not trained to do that.
+        """
+        if not self.rebuilds:
+            raise ConfigError(
+                f"{self.path} was never trained to rebuild an image",
+                "train with --set objective.weights.identity=10, or translate instead",
+            )
+        item = load_image(image, self.image_size)
+        sources = self.sources_among([item], source)
+        codes = self.encode([item.square], sources)
+        (pixels,) = self.pixels(codes._replace(domain=self.rebuilding_codes(codes, sources)))
+        return item.frame.restore(pixels)
+
+    def classify(self, image: ImageLike, labels: str = DOMAINS, *, source: str | None = None) -> dict[str, float]:
+        """Probability of each class, from the image's domain code (SRAE 4.3). `source`: see `translate`."""
+        item = load_image(image, self.image_size)
+        sources = None if labels == DOMAINS else self.sources_among([item], source)
+        (shares,) = self.probabilities([item.square], labels, sources).tolist()
+        return dict(zip(self.classifier(labels).classes, shares, strict=True))
+
+    def _check_swap(self, a: str, b: str) -> None:
+        ways = [domain for domain in self.domains if self.targets_of(domain)]
+        partners = {domain: {self.lender(to) for to in self.targets_of(domain)} for domain in ways}
+        if b not in partners.get(a, set()):
+            known = [f"{domain} with {' or '.join(others)}" for domain, others in partners.items()]
+            raise DataError(
+                f"the codes of {a} and {b} cannot be exchanged",
+                f"this model takes {', '.join(known)}; say with --from A --from B what the two are",
+            )

@@ -7,7 +7,7 @@ from pathlib import Path
 from i2i_cli.checkpoints.header import read_header
 from i2i_cli.data.folders import find_images
 from i2i_cli.data.glyphs import draw_styles
-from i2i_cli.data.images import write_image
+from i2i_cli.data.writing import write_image
 from i2i_cli.inference.inputs import Source
 from i2i_cli.inference.loaded import load
 from i2i_cli.jobs.plots.sheets import samples_sheet
@@ -15,7 +15,8 @@ from i2i_cli.jobs.training.config import run_config
 from i2i_cli.jobs.training.folder import RunFolder
 from i2i_cli.jobs.training.observer import Observer
 from i2i_cli.jobs.training.start import TrainingResult, resume, train
-from i2i_cli.jobs.translation.files import FileTranslation, plan_outputs
+from i2i_cli.jobs.translation.files import FileTranslation
+from i2i_cli.jobs.translation.planning import plan_outputs
 from i2i_cli.jobs.translation.swapping import plan_swap, swap_files
 
 IMAGE_SIZE = 32

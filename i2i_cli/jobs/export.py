@@ -14,17 +14,20 @@ Its output `translation` is (B, S, S, 3) uint8. What else a client has to know i
 little-endian float32, one after another, each of shape `code_shape`; the first is the default. `routes` says which
 domains an image of each can become, and `lenders` whose codes turn it into one of a domain.
 
-`encoder.onnx` and `decoder.onnx` are its two halves, which `i2i translate --runtime onnx` runs: one image is encoded
-once, whatever the number of targets.
+`encoder.onnx`, `decoder.onnx` and, where the weights have descriptors, `descriptor.onnx` are its parts, which the
+commands run: one image is encoded once, whatever the number of targets. Numbers that float16 holds exactly, as those
+of shipped models, are stored in it and widened when a graph is read: half the size, and the same results.
 """
 
-import base64
 import json
+import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -32,15 +35,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from i2i_cli.checkpoints.names import DECODER, DESCRIPTOR, ENCODER, TRANSLATION
 from i2i_cli.data.augment import from_levels, to_levels
 from i2i_cli.data.cache import cache_folder
 from i2i_cli.data.folders import Note, silent
 from i2i_cli.data.glyphs import SAMPLE_SETS, VERSION
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.files import check_new, written_whole
-from i2i_cli.inference.exported import DECODER, ENCODER, FORMAT, KEY, TRANSLATION, ExportedTranslator
+from i2i_cli.inference.exported import FORMAT, KEY, ExportedTranslator, file_hash, text_of
 from i2i_cli.inference.inputs import Failure, Loaded, find_sources, load_batches
-from i2i_cli.inference.loaded import DOMAINS, Translator
+from i2i_cli.inference.loaded import Translator
+from i2i_cli.models.descriptor import Descriptor
 from i2i_cli.models.family import Codes, TranslationModel
 
 CHECKED = 16
@@ -50,6 +55,12 @@ CHECKED_STRENGTHS = (1.0, 0.5)
 
 TOLERANCE = 3
 """Levels of 255 that a pixel may differ by; rounding makes 1."""
+
+CODE_TOLERANCE = 0.01
+"""How far a number of a code may be off, over the codes' standard deviation."""
+
+FEW = 256
+"""Constants of fewer numbers than these are stored as they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +102,17 @@ class _Decoder(nn.Module):
         return to_levels(self.model.decode(content, domain))
 
 
+class _Descriptor(nn.Module):
+    """Levels and content codes to descriptors (B, numbers)."""
+
+    def __init__(self, descriptor: Descriptor) -> None:
+        super().__init__()
+        self.descriptor = descriptor
+
+    def forward(self, images: Tensor, content: Tensor) -> Tensor:
+        return self.descriptor(from_levels(images), content)
+
+
 class _Translation(nn.Module):
     """Levels, a target's domain code (1, ...) and a strength () to levels."""
 
@@ -105,20 +127,27 @@ class _Translation(nn.Module):
 
 
 def export_onnx(
-    translator: Translator, folder: Path, images: Path, overwrite: bool = False, note: Note = silent
+    translator: Translator,
+    folder: Path,
+    images: Path,
+    overwrite: bool = False,
+    note: Note = silent,
+    parts: Collection[str] = (ENCODER, DECODER, DESCRIPTOR, TRANSLATION),
 ) -> ExportResult:
-    """Write `encoder.onnx`, `decoder.onnx` and `translation.onnx`, compare them with torch, then give them their names.
+    """Write the graphs of a model, compare them with torch, then give them their names.
 
     Args:
         images: a folder whose first images the comparison is made on.
         note: told which files of it are passed over.
+        parts: the graphs to write; the commands need all but `TRANSLATION`.
 
     Raises:
         ConfigError: the extra is not installed.
         DataError: a file is there already, or cannot be written; no image can be read.
         WeightsError: what was exported does something else than the model.
     """
-    for name in (ENCODER, DECODER, TRANSLATION):
+    names = [name for name in parts if name != DESCRIPTOR or translator.descriptor is not None]
+    for name in names:
         check_new(folder / name, overwrite)
     (batch,) = list(load_batches(find_sources([images], True, note=note)[:CHECKED], translator.image_size))
     failures = [item.error for item in batch if isinstance(item, Failure)]
@@ -126,21 +155,20 @@ def export_onnx(
         raise failures[0]
     squares = [item.square for item in batch if isinstance(item, Loaded)]
     programs = _programs(translator, squares)
-    with (
-        written_whole(folder / ENCODER) as encoder,
-        written_whole(folder / DECODER) as decoder,
-        written_whole(folder / TRANSLATION) as translation,
-    ):
-        for path, program in zip((encoder, decoder, translation), programs, strict=True):
-            program(path)
-        found = ExportedTranslator.of_files(encoder, decoder)
-        result = _compared(translator, found, translation, squares)
-        if result["largest_level"] > TOLERANCE:
+    with TemporaryDirectory() as place:
+        for name in names:
+            programs[name](Path(place) / name)
+        result = _compared(translator, ExportedTranslator(Path(place), translator.path), squares)
+        if result["largest_level"] > TOLERANCE or result["largest_code"] > CODE_TOLERANCE:
             raise WeightsError(
-                f"the export differs from torch by {result['largest_level']} of 255 levels; nothing was written",
+                f"the export differs from torch by {result['largest_level']} of 255 levels, or codes by "
+                f"{result['largest_code']:.1e}; nothing was written",
                 "use the versions of torch and onnxruntime that the tests pass with: constraints.txt",
             )
-    return ExportResult(files=tuple(folder / name for name in (ENCODER, DECODER, TRANSLATION)), **result)
+        for name in names:
+            with written_whole(folder / name) as temporary:
+                shutil.copyfile(Path(place) / name, temporary)
+    return ExportResult(files=tuple(folder / name for name in names), **result)
 
 
 def sample_images() -> Path:
@@ -150,24 +178,26 @@ def sample_images() -> Path:
     return root / "test"
 
 
-def _programs(translator: Translator, squares: list[NDArray[np.uint8]]) -> list[Callable[[Path], None]]:
-    """What writes each of the three graphs."""
+def _programs(translator: Translator, squares: list[NDArray[np.uint8]]) -> dict[str, Callable[[Path], None]]:
+    """What writes each of the graphs."""
     model = translator.model.cpu().to(memory_format=torch.contiguous_format).eval()
     images, metadata = torch.from_numpy(np.stack([squares[0], squares[-1]])), _facts(translator)
     source = {"source": torch.zeros(2, dtype=torch.int64)} if model.needs_source else {}
     content, domain = model.encode(from_levels(images), *source.values())
     content, domain = content.clone(), domain.clone()  # one tensor, where a family has one code twice
     target = {"code": domain[:1].clone(), "strength": torch.ones(())}
-    return [
-        _program(_Encoder(model), {"images": images} | source, ["content", "domain"], metadata),
-        _program(_Decoder(model), {"content": content, "domain": domain}, ["images"], metadata),
-        _program(_Translation(model), {"images": images} | target | source, ["translation"], metadata),
-    ]
+    graphs: dict[str, tuple[nn.Module, dict[str, Tensor], list[str]]] = {
+        ENCODER: (_Encoder(model), {"images": images} | source, ["content", "domain"]),
+        DECODER: (_Decoder(model), {"content": content, "domain": domain}, ["images"]),
+        TRANSLATION: (_Translation(model), {"images": images} | target | source, ["translation"]),
+    }
+    if translator.descriptor is not None:
+        inputs = {"images": images, "content": content}
+        graphs[DESCRIPTOR] = (_Descriptor(translator.descriptor.cpu()), inputs, ["descriptor"])
+    return {name: partial(_write, *graph, metadata) for name, graph in graphs.items()}
 
 
-def _program(
-    module: nn.Module, inputs: dict[str, Tensor], outputs: Sequence[str], metadata: str
-) -> Callable[[Path], None]:
+def _write(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], metadata: str, path: Path) -> None:
     if find_spec("onnxscript") is None:
         raise ConfigError("`i2i export` needs the extra onnx", "pip install 'i2i-cli[onnx]'")
     rows = torch.export.Dim("batch")
@@ -176,49 +206,74 @@ def _program(
         warnings.simplefilter("ignore")  # that inputs share an axis, as they are meant to
         program: Any = torch.onnx.export(
             module.eval(), (), kwargs=inputs, dynamo=True, dynamic_shapes=shapes, verbose=False,
-            input_names=list(inputs), output_names=list(outputs),
+            input_names=list(inputs), output_names=outputs,
         )  # fmt: skip
     program.model.metadata_props[KEY] = metadata
-    return program.save
+    _halve(program.model.graph)
+    program.save(path)
+
+
+def _halve(graph: Any) -> None:
+    """Store the large constants that float16 holds exactly in float16, each widened again by a node of its own."""
+    import onnx_ir
+
+    for name, value in list(graph.initializers.items()):
+        numbers = value.const_value.numpy()
+        with np.errstate(over="ignore"):
+            halved = numbers.astype(np.float16)
+        if numbers.dtype != np.float32 or numbers.size < FEW or not np.array_equal(halved.astype(np.float32), numbers):
+            continue
+        stored = onnx_ir.val(f"{name}.half", const_value=onnx_ir.tensor(halved, name=f"{name}.half"))
+        widened = onnx_ir.node("Cast", [stored], attributes={"to": onnx_ir.DataType.FLOAT})
+        value.replace_all_uses_with(widened.outputs[0])
+        graph.initializers.pop(name)
+        graph.initializers.add(stored)
+        graph.insert_before(graph[0], widened)
 
 
 def _facts(translator: Translator) -> str:
     """What the exported model knows beside its networks, as JSON."""
     domains = translator.domains
-    classifier = translator.classifiers.get(DOMAINS)
     facts = {
         "format": FORMAT,
         "header": asdict(translator.header),
-        "needs_source": translator.model.needs_source,
+        "weights": file_hash(translator.path),
+        "fingerprint": translator.fingerprint,
+        "needs_source": translator.needs_source,
+        "rebuilds": translator.rebuilds,
         "routes": {domain: translator.targets_of(domain) for domain in domains},
         "lenders": {domain: translator.lender(domain) for domain in domains},
-        "codes": {domain: _text(translator.kept_codes(domain)) for domain in domains},
+        "comparable": {domain: translator.comparable_with(domain) for domain in domains},
+        "codes": {domain: text_of(translator.kept_codes(domain).float().cpu().numpy()) for domain in domains},
         "code_shape": list(translator.model.kept_codes.shape[2:]),
-        "classes": list(classifier.classes) if classifier else [],
-        "classifier": [_text(classifier.weight), _text(classifier.bias)] if classifier else [],
+        "content_shape": list(translator.content_code_shape),
+        "descriptor": translator.code_sizes[2],
+        "classifiers": {
+            name: {"classes": found.classes, "weight": text_of(found.weight), "bias": text_of(found.bias)}
+            for name, found in translator.classifiers.items()
+        },
     }
     return json.dumps(facts, sort_keys=True)
 
 
-def _text(tensor: Tensor) -> str:
-    return base64.b64encode(tensor.float().cpu().numpy().astype("<f4").tobytes()).decode()
-
-
-def _compared(
-    translator: Translator, found: ExportedTranslator, translation: Path, squares: list[NDArray[np.uint8]]
-) -> dict[str, Any]:
+def _compared(translator: Translator, found: ExportedTranslator, squares: list[NDArray[np.uint8]]) -> dict[str, Any]:
     """Differences of codes and pixels, over every domain that an image can become."""
     translator.model.to(translator.device).to(memory_format=torch.channels_last)
-    codes, pixels = [0.0], []
+    if translator.descriptor is not None:
+        translator.descriptor.to(translator.device)
+    codes, pixels, translation = [0.0], [], found.folder / TRANSLATION
     for own, to in ((a, b) for a in translator.domains for b in translator.targets_of(a)):
         sources = [own] * len(squares) if translator.model.needs_source else None
         ours, theirs = translator.encode(squares, sources), found.encode(squares, sources)
         codes += [_apart(mine, other) for mine, other in zip(ours, theirs, strict=True)]
+        if translator.descriptor is not None:
+            codes.append(_apart(translator.described(squares, ours), found.described(squares, theirs)))
         for strength in CHECKED_STRENGTHS:
             wanted = translator.decode(ours, translator.target(to), strength, sources).astype(int)
-            by_parts = found.decode(theirs, found.target(to), strength, sources)
-            whole = found.whole(translation, squares, found.target(to), strength, sources)
-            pixels += [np.abs(wanted - made) for made in (by_parts, whole)]
+            pixels.append(np.abs(wanted - found.decode(theirs, found.target(to), strength, sources)))
+            if translation.is_file():
+                whole = found.whole(translation, squares, found.target(to), strength, sources)
+                pixels.append(np.abs(wanted - whole))
     return {
         "num_images": len(squares),
         "largest_code": max(codes),

@@ -2,15 +2,18 @@ import hashlib
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from i2i_cli.checkpoints import names
 from i2i_cli.checkpoints.header import read_header
-from i2i_cli.checkpoints.names import domains_of, find_weights, list_weights, new_run
+from i2i_cli.checkpoints.names import find_weights, list_weights, new_run
 from i2i_cli.checkpoints.tensors import load_tensors, save_tensors
+from i2i_cli.checkpoints.weights import MIN_STEPS, open_weights
 from i2i_cli.errors import WeightsError
 from i2i_cli.jobs.weights import check_weights
 
@@ -22,15 +25,20 @@ def here(tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(names, "bundled_folder", lambda: tmp_path / "shipped")
     for age, name in enumerate(["new", "old"]):
         shutil.copytree(run, tmp_path / "runs" / name)
+        rewrite(tmp_path / "runs" / name, figures={})
         os.utime(tmp_path / "runs" / name / "model.safetensors", (10_000 - age, 10_000 - age))
     return tmp_path
 
 
-def unfinish(folder: Path) -> None:
-    from dataclasses import replace
-
+def rewrite(folder: Path, **changes: Any) -> None:
+    """Give the model of a run another header: by default that of a training long enough to be used unasked."""
     path = folder / "model.safetensors"
-    save_tensors(path, load_tensors(path), replace(read_header(path), finished=False).to_metadata())
+    header = replace(read_header(path), **{"step": MIN_STEPS, **changes})
+    save_tensors(path, load_tensors(path), header.to_metadata())
+
+
+def unfinish(folder: Path) -> None:
+    rewrite(folder, finished=False)
 
 
 def ship(folder: Path, run: Path) -> str:
@@ -42,11 +50,11 @@ def ship(folder: Path, run: Path) -> str:
 
 
 def test_the_order_in_which_weights_are_looked_for(here: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert find_weights(None) == Path("runs/new/model.safetensors")
+    assert open_weights().path == Path("runs/new/model.safetensors")
     unfinish(here / "runs" / "new")
-    assert find_weights(None) == Path("runs/old/model.safetensors"), "an unfinished run is no default"
+    assert open_weights().path == Path("runs/old/model.safetensors"), "an unfinished run is no default"
     monkeypatch.setenv("I2I_WEIGHTS", "new")
-    assert find_weights(None) == Path("runs/new/model.safetensors")
+    assert open_weights().path == Path("runs/new/model.safetensors")
     assert find_weights("old") == find_weights("runs/old") == Path("runs/old/model.safetensors")
     assert find_weights(str(run / "best.safetensors")) == run / "best.safetensors"
 
@@ -54,10 +62,10 @@ def test_the_order_in_which_weights_are_looked_for(here: Path, run: Path, monkey
 def test_shipped_models_come_last(here: Path, run: Path) -> None:
     ship(here, run)
     assert find_weights("shapes") == here / "shipped" / "shapes.safetensors"
-    assert find_weights(None) == Path("runs/new/model.safetensors")
+    assert open_weights().path == Path("runs/new/model.safetensors")
     assert [entry.name for entry in list_weights()] == ["new", "old", "shapes"]
     shutil.rmtree(here / "runs")
-    assert find_weights(None) == here / "shipped" / "shapes.safetensors"
+    assert open_weights().path == here / "shipped" / "shapes.safetensors"
 
 
 def test_the_default_of_the_shipped_models_is_the_faces(here: Path, run: Path) -> None:
@@ -66,7 +74,7 @@ def test_the_default_of_the_shipped_models_is_the_faces(here: Path, run: Path) -
     both = [{"name": name, "sha256": digest} for name in ("shapes", "faces")]
     (here / "shipped" / "MANIFEST.json").write_text(json.dumps({"weights": both}))
     shutil.rmtree(here / "runs")
-    assert find_weights(None) == here / "shipped" / "faces.safetensors"
+    assert open_weights().path == here / "shipped" / "faces.safetensors"
 
 
 def test_what_is_not_there_is_said(here: Path) -> None:
@@ -79,12 +87,11 @@ def test_what_is_not_there_is_said(here: Path) -> None:
     for name in ("old", "new"):
         unfinish(here / "runs" / name)
     with pytest.raises(WeightsError, match="is finished yet") as caught:
-        find_weights(None)
+        open_weights()
     assert "-w " in caught.value.hint
     shutil.rmtree(here / "runs")
     with pytest.raises(WeightsError, match="there are no weights here"):
-        find_weights(None)
-    assert domains_of(None) == ()
+        open_weights()
 
 
 def test_check_finds_a_wrong_hash_damage_and_nan(here: Path) -> None:
@@ -107,7 +114,7 @@ def test_a_broken_run_is_listed_as_such(here: Path) -> None:
     (here / "runs" / "bad" / "model.safetensors").write_bytes(b"junk")
     entries = {entry.name: entry for entry in list_weights()}
     assert entries["bad"].header is None and "junk" not in str(entries["bad"].error)
-    assert find_weights(None) == Path("runs/new/model.safetensors")
+    assert open_weights().path == Path("runs/new/model.safetensors")
 
 
 def test_a_new_run_is_named_after_its_data(here: Path) -> None:

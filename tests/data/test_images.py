@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, ImageCms, TiffImagePlugin
 
 from i2i_cli.data import images
-from i2i_cli.data.images import encode_image, read_image, upright, write_image
+from i2i_cli.data.images import read_image, upright
+from i2i_cli.data.writing import encode_image, write_image
 from i2i_cli.errors import DataError
 
 

@@ -15,7 +15,8 @@ from i2i_cli.data.images import read_image
 from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.inference.inputs import Source
 from i2i_cli.inference.loaded import Translator
-from i2i_cli.jobs.translation.files import FileTranslation, plan_outputs
+from i2i_cli.jobs.translation.files import FileTranslation
+from i2i_cli.jobs.translation.planning import plan_outputs
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def difference(a: Image.Image, b: Image.Image) -> float:
 def test_the_python_api_keeps_size_aspect_and_alpha(model: Translator, photo: Path) -> None:
     assert model.domains == ("disc", "square") and model.image_size == 32
     assert model.translate(photo, to="disc").size == (200, 120)
-    assert model.translate(photo, to="disc", at_model_size=True).size == (32, 19)
+    assert model.translate(photo, to="disc", size="model").size == (32, 19)
     image = Image.open(photo).convert("RGBA")
     image.putalpha(90)
     result = model.translate(image, to="disc")

@@ -19,7 +19,8 @@ from i2i_cli.inference.inputs import BATCH, STREAM, Failure, Source, url_of
 from i2i_cli.inference.loaded import Translator, load
 from i2i_cli.inference.translator import Target
 from i2i_cli.jobs.bulk.remote import exists, fetch, local_place, put
-from i2i_cli.jobs.translation.files import FileTranslation, Outcome, Task
+from i2i_cli.jobs.translation.files import FileTranslation
+from i2i_cli.jobs.translation.planning import Outcome, Task
 
 Rows = dict[str, Any]
 """A batch as Ray Data has it: a column of values for each name."""
@@ -34,7 +35,7 @@ def translate_on_ray(job: FileTranslation, tasks: Sequence[Task]) -> Generator[O
     if any(STREAM in (task.source.path, *task.outputs) for task in tasks):
         raise ConfigError("--engine ray reads and writes files only", "leave --engine out for stdin and stdout")
     targets = [(target.label, target.code.cpu().numpy(), target.sample, target.domain) for target in job.targets]
-    names = ("own", "strength", "at_model_size", "overwrite", "skip_existing")
+    names = ("own", "strength", "at_model_size", "overwrite", "skip_existing", "quality", "batch_size")
     settings = {name: getattr(job, name) for name in names}
     rows = [
         {

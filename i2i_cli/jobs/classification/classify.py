@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from i2i_cli.errors import I2IError
+from i2i_cli.inference.coder import Coder
 from i2i_cli.inference.inputs import Failure, Loaded, Source, load_batches
-from i2i_cli.inference.loaded import DOMAINS, Translator
+from i2i_cli.inference.latent_classifier import DOMAINS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class Classified:
 
 
 def classify_files(
-    translator: Translator,
+    translator: Coder,
     sources: Sequence[Source],
     labels: str = DOMAINS,
     own: str | None = None,
@@ -52,6 +53,6 @@ def classify_files(
                 yield Classified(source=item.source.path, label=label, probabilities=shares, note=item.note)
 
 
-def _probabilities(translator: Translator, loaded: Sequence[Loaded], labels: str, own: str | None) -> list[list[float]]:
+def _probabilities(translator: Coder, loaded: Sequence[Loaded], labels: str, own: str | None) -> list[list[float]]:
     domains = None if labels == DOMAINS else translator.sources_among(loaded, own)
     return translator.probabilities([item.square for item in loaded], labels, domains).tolist()

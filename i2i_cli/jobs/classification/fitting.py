@@ -7,13 +7,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from i2i_cli.data.domains import is_held_out
 from i2i_cli.errors import ConfigError, DataError, WeightsError
+from i2i_cli.inference.latent_classifier import LatentClassifier, linear
 from i2i_cli.jobs.retrieval.gallery import HELD_OUT, UNDECIDED, UNKNOWN, Gallery
-from i2i_cli.models.latent_classifier import LatentClassifier
 
 NUM_FOLDS = 5
 NUM_COMPONENTS = 256
@@ -78,6 +77,10 @@ class FittedClassifier:
                 f"on held-out images it is hardly better than chance: an AUC of {self.held_out.auc:.3f} (chance 0.5)"
             )
         return found
+
+    def to_arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Its numbers under names of a weights file."""
+        return self.classifier.to_arrays(self.name)
 
     def facts(self) -> dict[str, Any]:
         """What the header of the weights keeps of it."""
@@ -200,7 +203,7 @@ def fit_classifier(
     weight, bias, converged = _regression(units, labels, strength)
     weight = weight @ basis
     weight, bias = weight / scale, bias - weight @ (mean / scale)
-    classifier = LatentClassifier(classes, torch.from_numpy(weight), torch.from_numpy(bias))
+    classifier = linear(classes, weight, bias)
     train = score(classifier, codes, labels)
     return FittedClassifier(
         name=name, classifier=classifier, strength=strength, folds=scores, train=train, converged=converged
@@ -228,10 +231,10 @@ def _choose_strength(
         fitted[strength], loss = [], 0.0
         for train, test in folds:
             weight, bias, _ = _regression(units[train], labels[train], strength)
-            classifier = LatentClassifier(classes, torch.from_numpy(weight), torch.from_numpy(bias))
-            right = classifier(torch.from_numpy(units[test]))[torch.arange(len(test)), torch.from_numpy(labels[test])]
-            by_class = [right[torch.from_numpy(labels[test] == label)] for label in np.unique(labels[test])]
-            loss += float(torch.stack([-share.clamp_min(1e-9).log().mean() for share in by_class]).mean())
+            classifier = linear(classes, weight, bias)
+            right = classifier(units[test])[np.arange(len(test)), labels[test]]
+            by_class = [right[labels[test] == label] for label in np.unique(labels[test])]
+            loss += float(np.mean([-np.log(np.maximum(share, 1e-9)).mean() for share in by_class]))
             fitted[strength].append(classifier)
         losses[strength] = loss
     best = min(losses, key=lambda strength: losses[strength])
@@ -259,7 +262,7 @@ def score(classifier: LatentClassifier, codes: NDArray[np.float32], labels: NDAr
     """The classifier's figures on codes (n, j) with labels (n,)."""
     from sklearn.metrics import roc_auc_score
 
-    shares = classifier(torch.from_numpy(codes)).numpy()
+    shares = classifier(codes)
     taken = shares.argmax(1)
     present = np.unique(labels)
     areas = [roc_auc_score(labels == label, shares[:, label]) for label in present] if len(present) > 1 else []

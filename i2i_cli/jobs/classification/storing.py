@@ -5,12 +5,15 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from i2i_cli.checkpoints.header import read_header
 from i2i_cli.checkpoints.names import LOCK, known_sha256
 from i2i_cli.checkpoints.tensors import load_tensors, save_tensors
 from i2i_cli.errors import ConfigError
 from i2i_cli.files import check_new, locked
-from i2i_cli.inference.loaded import DOMAINS, Translator
+from i2i_cli.inference.latent_classifier import DOMAINS
+from i2i_cli.inference.loaded import Translator
 from i2i_cli.jobs.classification.fitting import FittedClassifier
 
 
@@ -48,7 +51,7 @@ def add_classifier(weights: Path, fitted: FittedClassifier, out: Path) -> None:
     in_place = out.exists() and out.samefile(weights)
     with locked(out.parent / LOCK, str(out)) if in_place else nullcontext():
         header, stat = read_header(weights), weights.stat()
-        tensors = load_tensors(weights) | fitted.classifier.to_tensors(fitted.name)
+        tensors = load_tensors(weights) | {name: torch.from_numpy(rows) for name, rows in fitted.to_arrays().items()}
         header = replace(header, classifiers=header.classifiers | {fitted.name: fitted.facts()})
         save_tensors(out, tensors, header.to_metadata())
         os.utime(out, ns=(stat.st_atime_ns, stat.st_mtime_ns))

@@ -2,7 +2,7 @@
 
 import torch
 
-from i2i_cli.inference.loaded import DOMAINS
+from i2i_cli.inference.latent_classifier import DOMAINS
 from i2i_cli.jobs.evaluation.inputs import EvaluationData
 from i2i_cli.jobs.evaluation.measurement import Measurement, Section, balanced_share_of, share_of
 
@@ -18,8 +18,8 @@ def classification(data: EvaluationData) -> Section:
     # Late: scikit-learn takes longer to import than a model to load.
     from sklearn.metrics import confusion_matrix, roc_auc_score
 
-    classifier, device = data.translator.classifier(DOMAINS), data.translator.device
-    shares = classifier(_codes(data).to(device)).cpu()
+    classifier = data.translator.classifier(DOMAINS)
+    shares = torch.from_numpy(classifier(_codes(data).cpu().numpy()))
     places = torch.tensor([data.domains.index(name) for name in classifier.classes])
     labels, taken = data.test.labels, places[shares.argmax(1)]
     right, chance = taken == labels, 1 / len(data.domains)

@@ -13,7 +13,7 @@ from i2i_cli.jobs.evaluation.inputs import EvaluationData
 from i2i_cli.jobs.evaluation.measurement import MEAN, Measurement, Section
 from i2i_cli.jobs.plots.pages import inline, inline_figure, render
 from i2i_cli.jobs.plots.scatter import MIN_IMAGES, drawn, panels_of
-from i2i_cli.jobs.plots.sheets import translated_sheet
+from i2i_cli.jobs.plots.translations import translated_sheet
 
 if TYPE_CHECKING:
     from i2i_cli.jobs.evaluation.evaluate import Evaluation

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -109,7 +108,7 @@ def panels_of(
     """Codes in rows, with labels (n,), in two dimensions by each of `kinds`."""
     panels = []
     for by in kinds:
-        units = _components(features(by, codes, torch.device("cpu")).numpy())
+        units = _components(features(by, codes))
         panels.append(Panel(by, _flat(units, method, seed), _silhouette(units, labels, seed)))
     return tuple(panels)
 

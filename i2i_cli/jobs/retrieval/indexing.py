@@ -14,9 +14,9 @@ from i2i_cli.data.cache import Progress, usable_cache
 from i2i_cli.data.domains import SPLITS, TRAIN
 from i2i_cli.data.folders import Note, passed_over, silent, walk
 from i2i_cli.errors import DataError, WeightsError
+from i2i_cli.inference.coder import Coder
 from i2i_cli.inference.codes import FlatCodes, encoded
 from i2i_cli.inference.inputs import WHOLE, Failure, Shard, Source
-from i2i_cli.inference.loaded import Translator
 from i2i_cli.jobs.retrieval.gallery import (
     HELD_OUT,
     SUFFIX,
@@ -29,7 +29,7 @@ from i2i_cli.jobs.retrieval.gallery import (
     save_gallery,
 )
 
-Encode = Callable[[Translator, Sequence[Source], str | None], Iterator[list[Failure | FlatCodes]]]
+Encode = Callable[[Coder, Sequence[Source], str | None], Iterator[list[Failure | FlatCodes]]]
 
 SAVE_SECONDS = 60.0
 """A gallery in the making is saved this often, so that a killed process loses no more."""
@@ -66,7 +66,7 @@ class IndexResult:
 
 
 def index_folder(
-    translator: Translator,
+    translator: Coder,
     root: str | Path,
     out: str | Path,
     *,
@@ -102,7 +102,7 @@ def index_folder(
     return index_entries(translator, root, entries, out, earlier, own=own, encode=encode, **watch)
 
 
-def _earlier(translator: Translator, root: Path, out: Path, overwrite: bool) -> Gallery | None:
+def _earlier(translator: Coder, root: Path, out: Path, overwrite: bool) -> Gallery | None:
     """The gallery at `out` that is to be brought up to date."""
     if not out.exists():
         return None
@@ -124,7 +124,7 @@ def _earlier(translator: Translator, root: Path, out: Path, overwrite: bool) -> 
 
 
 def index_entries(
-    translator: Translator,
+    translator: Coder,
     root: Path,
     entries: Sequence[Entry],
     out: Path,
@@ -186,7 +186,7 @@ def _check_writable(out: Path) -> None:
         raise DataError(f"cannot write {out}: no permission to write in {out.parent}", "write elsewhere")
 
 
-def gallery_made_with(translator: Translator, path: Path) -> Gallery:
+def gallery_made_with(translator: Coder, path: Path) -> Gallery:
     """The gallery in the file at `path`.
 
     Raises:
@@ -200,7 +200,7 @@ def gallery_made_with(translator: Translator, path: Path) -> Gallery:
 
 
 def gallery_of(
-    translator: Translator, path: Path, report: Progress | None = None, note: Note = silent
+    translator: Coder, path: Path, report: Progress | None = None, note: Note = silent
 ) -> tuple[Gallery, tuple[Failure, ...]]:
     """The gallery at `path`, or one of the folder at `path`, kept in the cache and brought up to date.
 
@@ -234,7 +234,7 @@ def _unchanged(entries: Sequence[Entry], earlier: Gallery | None) -> set[str]:
 class _Rows:
     """A gallery in the making: rows taken over, and rows encoded so far."""
 
-    def __init__(self, translator: Translator, root: Path, earlier: Gallery | None, kept: set[str]) -> None:
+    def __init__(self, translator: Coder, root: Path, earlier: Gallery | None, kept: set[str]) -> None:
         self.translator, self.root, self.earlier, self.kept = translator, root, earlier, kept
         self.num_seen = 0
         self._encoded: dict[str, FlatCodes] = {}
@@ -253,7 +253,7 @@ class _Rows:
             model=self.translator.fingerprint,
             root=str(self.root.resolve()),
             labels=names,
-            content_shape=self.translator.model.content_code_shape,
+            content_shape=self.translator.content_code_shape,
         )
         codes, nothing = list(self._codes(there)), np.zeros((0, 0), np.float16)
         columns = FlatCodes(*(map(np.stack, zip(*codes, strict=True)) if codes else [nothing] * len(FlatCodes._fields)))

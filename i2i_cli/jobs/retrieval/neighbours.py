@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from i2i_cli.checkpoints.names import GALLERY
 from i2i_cli.config import nearest
 from i2i_cli.errors import ConfigError, I2IError
+from i2i_cli.inference.coder import Coder
 from i2i_cli.inference.codes import BY, FlatCodes, features, flat_codes
 from i2i_cli.inference.inputs import STREAM, Failure, Loaded, Source, load_batches
-from i2i_cli.inference.loaded import Translator
 from i2i_cli.jobs.retrieval.gallery import UNKNOWN, Gallery, open_gallery
 from i2i_cli.jobs.retrieval.indexing import name_below
 from i2i_cli.jobs.retrieval.search import NO_LABEL, ApproximateSearch, ExactSearch, Scope, Search
@@ -51,7 +50,7 @@ class Answer:
     error: I2IError | None = None
 
 
-def default_gallery(translator: Translator, sources: Sequence[Source]) -> Path:
+def default_gallery(translator: Coder, sources: Sequence[Source]) -> Path:
     """What is searched where nothing else is asked for: the run's own gallery, else the query's folder.
 
     A query in a folder that is called like a domain is searched for in the folder above.
@@ -84,7 +83,7 @@ class NeighbourSearch:
         I2IError: `approximate` without faiss.
     """
 
-    translator: Translator
+    translator: Coder
     gallery: Gallery
     by: str | None = None
     inside: str | None = None
@@ -92,7 +91,7 @@ class NeighbourSearch:
     approximate: bool = False
 
     def __post_init__(self) -> None:
-        facts, described = self.gallery.facts, self.translator.descriptor is not None
+        facts, described = self.gallery.facts, self.translator.code_sizes[2] > 0
         self.by = self.by or ("descriptor" if described else "content")
         if self.by not in BY:
             raise ConfigError(f"there is no --by {self.by!r}", f"use {', '.join(BY)}")
@@ -105,9 +104,7 @@ class NeighbourSearch:
             self.translator.label_of(self.query_domain)
         self._has_domains = bool(set(facts.labels) & set(self.translator.domains))
         self._search: Search = (
-            ExactSearch(self.gallery, self.by, self.translator.device)
-            if not self.approximate
-            else ApproximateSearch(self.gallery, self.by)
+            ExactSearch(self.gallery, self.by) if not self.approximate else ApproximateSearch(self.gallery, self.by)
         )
 
     def run(
@@ -136,7 +133,7 @@ class NeighbourSearch:
         queries = list(chain.from_iterable(self._coded(part) for part in _parts(loaded)))
         codes = FlatCodes(*map(np.stack, zip(*(codes for codes, _ in queries), strict=True)))
         own = [name for _, name in queries]
-        vectors = features(str(self.by), codes, self.translator.device)
+        vectors = features(str(self.by), codes)
         scopes = [self._scope(item.source.path, name) for item, name in zip(loaded, own, strict=True)]
         found = self._search.nearest(vectors, k, scopes)
         return [
@@ -165,15 +162,14 @@ class NeighbourSearch:
         if path != STREAM and (folder := self.translator.folder_domain(path)) is not None:
             return folder
         classifier = self.translator.classifier()
-        probabilities = classifier(torch.from_numpy(code[None]).to(self.translator.device))
-        return classifier.classes[int(probabilities.argmax())]
+        return classifier.classes[int(classifier(code[None]).argmax())]
 
     def _scope(self, path: Path, domain: str | None) -> Scope:
         """What a query at `path` is compared with."""
         own, labels = self._own_row(path), self.gallery.facts.labels
         if self.inside is not None:
             return Scope(wanted=labels.index(self.inside), own=own)
-        if domain is not None and self.translator.model.needs_source:  # codes of another encoder mean other things
+        if domain is not None and self.translator.needs_source:  # codes of another encoder mean other things
             (other,) = self.translator.comparable_with(domain)
             return Scope(wanted=labels.index(other) if other in labels else UNKNOWN, own=own)
         return Scope(shunned=labels.index(domain) if domain in labels else NO_LABEL, own=own)

@@ -6,9 +6,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from i2i_cli.data.cache import cache_folder
 from i2i_cli.errors import I2IError, WeightsError
@@ -20,7 +18,7 @@ CHUNK = 16_384
 """Gallery rows compared at once: bounds the memory, whatever the gallery's size."""
 
 KEPT_BYTES = 2**31
-"""Vectors that take no more than this are made once and kept on the device."""
+"""Vectors that take no more than this are made once and kept."""
 
 NO_LABEL = UNKNOWN - 1
 """A label that no row has."""
@@ -31,7 +29,7 @@ LISTS_VISITED = 32
 _TRAINED_ON = 40
 """Vectors a list that its centre is found from."""
 
-_CPU = torch.device("cpu")
+Vectors = NDArray[np.float32]
 
 
 class Scope(NamedTuple):
@@ -47,47 +45,58 @@ class Scope(NamedTuple):
 class Search(Protocol):
     """What finds the closest rows."""
 
-    def nearest(self, queries: Tensor, k: int, scopes: Sequence[Scope]) -> list[list[tuple[float, int]]]:
+    def nearest(self, queries: Vectors, k: int, scopes: Sequence[Scope]) -> list[list[tuple[float, int]]]:
         """For each of the unit vectors (Q, f), up to `k` pairs of score and row, the closest first."""
 
 
 class ExactSearch:
     """Compares every query with every row. `by` names the code: see `features`."""
 
-    def __init__(self, gallery: Gallery, by: str, device: torch.device) -> None:
-        self.gallery, self.by, self.device = gallery, by, device
-        self._labels = torch.from_numpy(gallery.labels.astype(np.int64)).to(device)
-        self._kept: dict[int, Tensor] = {}
+    def __init__(self, gallery: Gallery, by: str) -> None:
+        self.gallery, self.by = gallery, by
+        self._kept: dict[int, Vectors] = {}
 
-    def nearest(self, queries: Tensor, k: int, scopes: Sequence[Scope]) -> list[list[tuple[float, int]]]:
+    def nearest(self, queries: Vectors, k: int, scopes: Sequence[Scope]) -> list[list[tuple[float, int]]]:
         """For each of the unit vectors (Q, f), up to `k` pairs of score and row, the closest first.
 
         Raises:
             WeightsError: the gallery holds codes that are no numbers.
         """
-        wanted, shunned, own = torch.tensor(scopes, device=self.device).T[:, :, None]
-        scores = torch.full((len(queries), 0), -torch.inf, device=self.device)
-        rows = torch.zeros((len(queries), 0), dtype=torch.int64, device=self.device)
+        wanted, shunned, own = np.array(scopes, np.int64).T[:, :, None]
+        scores = np.zeros((len(queries), 0), np.float32)
+        rows = np.zeros((len(queries), 0), np.int64)
         for part in self.gallery.chunks(CHUNK):
-            labels, numbers = self._labels[part], torch.arange(part.start, part.stop, device=self.device)
-            refused = (labels == shunned) | (numbers == own) | ((wanted != NO_LABEL) & (labels != wanted))
-            found = (queries @ self._vectors(part).T).masked_fill(refused, -torch.inf)
-            best, places = found.topk(min(k, found.shape[1]))
-            scores, rows = torch.cat([scores, best], dim=1), torch.cat([rows, places + part.start], dim=1)
-            scores, order = scores.topk(min(k, scores.shape[1]))
-            rows = rows.gather(1, order)
-        if bool(scores.isnan().any()):  # they come out first, as if they were the largest
-            raise WeightsError("the gallery holds codes with NaN", "make it again: i2i index")
+            labels, numbers = self.gallery.labels[part], np.arange(part.start, part.stop)
+            found = queries @ self._vectors(part).T
+            if np.isnan(found).any():
+                raise WeightsError("the gallery holds codes with NaN", "make it again: i2i index")
+            found[(labels == shunned) | (numbers == own) | ((wanted != NO_LABEL) & (labels != wanted))] = -np.inf
+            # What is closest so far, beside this part's closest.
+            places = _largest(found, k)
+            scores = np.concatenate([scores, np.take_along_axis(found, places, axis=1)], axis=1)
+            rows = np.concatenate([rows, places + part.start], axis=1)
+            places = _largest(scores, k)
+            scores, rows = np.take_along_axis(scores, places, axis=1), np.take_along_axis(rows, places, axis=1)
         pairs = (zip(*both, strict=True) for both in zip(scores.tolist(), rows.tolist(), strict=True))
-        return [[(score, row) for score, row in found if score > -torch.inf] for found in pairs]
+        return [[(score, row) for score, row in found if score > -np.inf] for found in pairs]
 
-    def _vectors(self, part: slice) -> Tensor:
+    def _vectors(self, part: slice) -> Vectors:
         if part.start in self._kept:
             return self._kept[part.start]
-        found = features(self.by, self.gallery.codes(part), self.device)
+        found = features(self.by, self.gallery.codes(part))
         if found.shape[1] * 4 * len(self.gallery) <= KEPT_BYTES:
             self._kept[part.start] = found
         return found
+
+
+def _largest(scores: Vectors, k: int) -> NDArray[np.int64]:
+    """Places (Q, up to k) of the largest of each row's scores (Q, n), the largest first; equal ones in their order."""
+    if k < scores.shape[1]:
+        some = np.sort(np.argpartition(-scores, k - 1, axis=1)[:, :k], axis=1)
+    else:
+        some = np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
+    order = np.argsort(-np.take_along_axis(scores, some, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(some, order, axis=1)
 
 
 class ApproximateSearch:
@@ -133,14 +142,14 @@ class ApproximateSearch:
         digest.update("\0".join(self.gallery.paths).encode("utf-8", "surrogateescape"))
         return digest.hexdigest()[:24]
 
-    def _vectors(self, part: slice) -> NDArray[np.float32]:
-        return features(self.by, self.gallery.codes(part), _CPU).numpy()
+    def _vectors(self, part: slice) -> Vectors:
+        return features(self.by, self.gallery.codes(part))
 
     def _build(self) -> Any:
         faiss, count = self._faiss, len(self.gallery)
         num_lists = max(1, min(int(4 * count**0.5), count // _TRAINED_ON))
         sample = np.sort(np.random.default_rng(0).choice(count, min(count, num_lists * _TRAINED_ON), replace=False))
-        vectors = features(self.by, self.gallery.codes(sample), _CPU).numpy()
+        vectors = features(self.by, self.gallery.codes(sample))
         size, metric = vectors.shape[1], faiss.METRIC_INNER_PRODUCT
         coarse = faiss.IndexFlatIP(size)
         index = faiss.IndexIVFScalarQuantizer(coarse, size, num_lists, faiss.ScalarQuantizer.QT_fp16, metric)
@@ -152,12 +161,11 @@ class ApproximateSearch:
             temporary.write_bytes(faiss.serialize_index(index))
         return index
 
-    def nearest(self, queries: Tensor, k: int, scopes: Sequence[Scope]) -> list[list[tuple[float, int]]]:
+    def nearest(self, queries: Vectors, k: int, scopes: Sequence[Scope]) -> list[list[tuple[float, int]]]:
         """For each of the unit vectors (Q, f), up to `k` pairs of score and row, the closest first."""
-        vectors = queries.cpu().numpy()[:, None]
-        return [self._nearest(vector, k, scope) for vector, scope in zip(vectors, scopes, strict=True)]
+        return [self._nearest(vector[None], k, scope) for vector, scope in zip(queries, scopes, strict=True)]
 
-    def _nearest(self, query: NDArray[np.float32], k: int, scope: Scope) -> list[tuple[float, int]]:
+    def _nearest(self, query: Vectors, k: int, scope: Scope) -> list[tuple[float, int]]:
         selector, num_lists = self._selector(scope.wanted, scope.shunned), self._index.nlist
         pairs: list[tuple[float, int]] = []
         for visited in (min(LISTS_VISITED, num_lists), num_lists):

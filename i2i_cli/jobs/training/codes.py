@@ -12,7 +12,8 @@ from i2i_cli.data.dataset import Dataset
 from i2i_cli.engine.loop import Loop
 from i2i_cli.engine.schedule import generator_for
 from i2i_cli.errors import I2IError
-from i2i_cli.inference.loaded import DOMAINS, load
+from i2i_cli.inference.latent_classifier import DOMAINS
+from i2i_cli.inference.loaded import load
 from i2i_cli.jobs.classification.fitting import FittedClassifier, fit_classifier, score_if_any
 from i2i_cli.jobs.retrieval.gallery import TRAINED
 from i2i_cli.jobs.retrieval.indexing import entry, index_entries

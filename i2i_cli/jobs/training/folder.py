@@ -13,7 +13,7 @@ from i2i_cli.checkpoints.header import FORMAT, Header, read_header, read_metadat
 from i2i_cli.checkpoints.names import GALLERY, LOCK, MODEL
 from i2i_cli.checkpoints.tensors import load_tensors, save_tensors
 from i2i_cli.config import read_toml, to_toml, updated
-from i2i_cli.data.images import write_image
+from i2i_cli.data.writing import write_image
 from i2i_cli.engine.journal import Journal
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.files import PART, locked, sweep, write_text

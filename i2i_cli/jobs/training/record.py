@@ -122,8 +122,8 @@ class RunRecord:
         self.folder.save_model(self._tensors(classifier, finished), self._header(classifier, finished))
 
     def _tensors(self, classifier: FittedClassifier, thorough: bool) -> dict[str, Tensor]:
-        fitted = classifier.classifier.to_tensors(classifier.name) | self.codes.descriptor(thorough).to_tensors()
-        return self.loop.averaged.state_dict() | fitted
+        fitted = {name: torch.from_numpy(array) for name, array in classifier.to_arrays().items()}
+        return self.loop.averaged.state_dict() | fitted | self.codes.descriptor(thorough).to_tensors()
 
     def _header(self, classifier: FittedClassifier, finished: bool) -> Header:
         train_labels = self.dataset.labels[self.dataset.train]

@@ -11,7 +11,7 @@ from i2i_cli.data.loading import Loader
 from i2i_cli.data.sampling import BalancedSampler
 from i2i_cli.engine.device import autocast
 from i2i_cli.engine.loop import Loop
-from i2i_cli.jobs.plots.sheets import translation_sheet
+from i2i_cli.jobs.plots.translations import translation_sheet
 from i2i_cli.jobs.training.config import RunConfig
 from i2i_cli.jobs.training.folder import RunFolder
 from i2i_cli.jobs.training.held_out import HeldOutFigures, HeldOutScorer

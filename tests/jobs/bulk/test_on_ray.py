@@ -16,7 +16,8 @@ from i2i_cli.jobs.bulk.on_ray import encode_on_ray, translate_on_ray  # noqa: E4
 from i2i_cli.jobs.bulk.remote import find_sources  # noqa: E402
 from i2i_cli.jobs.retrieval.gallery import open_gallery  # noqa: E402
 from i2i_cli.jobs.retrieval.indexing import index_folder  # noqa: E402
-from i2i_cli.jobs.translation.files import FileTranslation, Outcome, Task, plan_outputs  # noqa: E402  # noqa: E402
+from i2i_cli.jobs.translation.files import FileTranslation  # noqa: E402
+from i2i_cli.jobs.translation.planning import Outcome, Task, plan_outputs  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -1,13 +1,13 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 
 from i2i_cli.errors import ConfigError
 from i2i_cli.inference.inputs import Source
+from i2i_cli.inference.latent_classifier import LatentClassifier
 from i2i_cli.inference.loaded import load
 from i2i_cli.jobs.classification.classify import classify_files
-from i2i_cli.models.latent_classifier import LatentClassifier
 
 
 def test_files_are_classified_in_order_and_bad_ones_named(run: Path, domains: Path, tmp_path: Path) -> None:
@@ -36,7 +36,9 @@ def test_the_domains_of_a_dual_model_are_told_without_a_source(dual_run: Path, f
     (found,) = classify_files(dual, [Source(path=square)])
     assert found.probabilities == pytest.approx(dual.classify(square), abs=1e-5)
     # Other labels are read from the code of the image's own domain.
-    dual.classifiers["size"] = LatentClassifier(("a", "b"), torch.randn(2, 256), torch.zeros(2))
+    dual.classifiers["size"] = LatentClassifier(
+        ("a", "b"), np.random.default_rng(0).normal(size=(2, 256)).astype(np.float32), np.zeros(2, np.float32)
+    )
     shares = [
         next(classify_files(dual, [Source(path=square)], "size", own)) for own in (None, "red_square", "red_disc")
     ]

@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
-import torch
 
 from i2i_cli.errors import ConfigError, DataError
+from i2i_cli.inference.latent_classifier import LatentClassifier
 from i2i_cli.jobs.classification import fitting
 from i2i_cli.jobs.classification.fitting import fit_classifier, fit_on_gallery, score, score_if_any
 from i2i_cli.jobs.retrieval.gallery import Gallery, GalleryFacts
-from i2i_cli.models.latent_classifier import LatentClassifier
 
 
 def drawn(counts: tuple[int, ...], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -26,8 +25,8 @@ def test_a_classifier_reads_what_is_there_whatever_the_scales_and_the_balance(co
     fresh = score(fitted.classifier, *drawn(counts, seed=1))
     assert fresh.balanced_accuracy > 0.93 and fresh.auc > 0.98
     assert len(fitted.folds) == 5 and sum(found.count for found in fitted.folds) == len(labels)
-    shares = fitted.classifier(torch.from_numpy(codes))
-    assert shares.shape == (len(labels), len(counts)) and torch.allclose(shares.sum(1), torch.ones(len(labels)))
+    shares = fitted.classifier(codes)
+    assert shares.shape == (len(labels), len(counts)) and np.allclose(shares.sum(1), 1)
 
 
 def test_codes_that_say_nothing_are_told_by_the_folds() -> None:
@@ -38,7 +37,7 @@ def test_codes_that_say_nothing_are_told_by_the_folds() -> None:
 
 
 def test_scores_are_those_worked_by_hand() -> None:
-    classifier = LatentClassifier(("a", "b"), torch.tensor([[0.0], [1.0]]), torch.zeros(2))
+    classifier = LatentClassifier(("a", "b"), np.array([[0.0], [1.0]], np.float32), np.zeros(2, np.float32))
     codes = np.array([[-2.0], [-1.0], [3.0], [2.0], [-0.5]], np.float32)
     found = score(classifier, codes, np.array([0, 0, 0, 1, 1]))
     assert found.count == 5 and found.accuracy == pytest.approx(3 / 5)
@@ -94,7 +93,7 @@ def test_a_label_may_be_called_like_a_split() -> None:
 
 
 def test_an_area_under_one_label_is_none_and_no_nan() -> None:
-    classifier = LatentClassifier(("a", "b"), torch.tensor([[0.0], [1.0]]), torch.zeros(2))
+    classifier = LatentClassifier(("a", "b"), np.array([[0.0], [1.0]], np.float32), np.zeros(2, np.float32))
     assert score(classifier, np.ones((3, 1), np.float32), np.array([1, 1, 1])).auc is None
 
 

@@ -5,7 +5,7 @@ import pytest
 from i2i_cli.errors import ConfigError, DataError
 from i2i_cli.files import check_new
 from i2i_cli.inference.inputs import Source
-from i2i_cli.jobs.translation.files import plan_outputs
+from i2i_cli.jobs.translation.planning import plan_outputs
 
 
 def source(path: str, below: str | None = None) -> Source:
@@ -52,7 +52,7 @@ def test_a_label_makes_a_name_that_windows_can_have(label: str) -> None:
 
 def test_results_of_an_earlier_run_are_no_sources() -> None:
     found = [source("in/a-x.png", "in"), source("in/a.png", "in"), source("in/b.png", "in")]
-    planned = plan_outputs(found, ["x"], None)
+    planned = plan_outputs(found, ["x"], Path("in"))
     assert [(task.source.path.name, task.outputs[0].name) for task in planned] == [
         ("a.png", "a-x.png"),
         ("b.png", "b-x.png"),
@@ -71,6 +71,7 @@ def test_results_of_an_earlier_run_are_no_sources() -> None:
         ([source("a.png"), source("b.png")], ["x"], "o.png", "is one file"),
         ([source("a.png")], ["x"], "o.gif", "cannot write an image as '.gif'"),
         ([source("a.png")], ["x"], str(Path("a.png").absolute()), "overwrite its input"),
+        ([source("in/a.png", "in")], ["x"], None, "results of the folder in need a place of their own"),
         ([source("a.png")], ["a:b", "a?b"], None, "would be named after a:b and a\\?b"),
         ([source("a.png")], ["x", "y", "x"], None, "would be named after x"),
     ],
