@@ -9,7 +9,7 @@ from torch import Tensor
 
 from i2i_cli.bundled import bundled_folder
 from i2i_cli.checkpoints.header import KEY, read_header, read_metadata
-from i2i_cli.checkpoints.names import MANIFEST
+from i2i_cli.checkpoints.names import MANIFEST, export_folder
 from i2i_cli.checkpoints.tensors import load_tensors, networks_among, save_tensors
 from i2i_cli.files import check_new, check_written_as, write_text
 
@@ -63,6 +63,10 @@ def manifest(folder: Path) -> dict[str, list[dict[str, Any]]]:
                 "commands": _commands(recipe) if recipe.is_file() else [],
                 "figures": header.figures,
                 "classifiers": header.classifiers,
+                "exports": {
+                    export.name: hashlib.sha256(export.read_bytes()).hexdigest()
+                    for export in sorted(export_folder(path).glob("*.onnx"))
+                },
             }
         )
     return found

@@ -1,13 +1,23 @@
 """Which weights are meant, and what their header alone can answer: no network is loaded. No torch."""
 
+import difflib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from i2i_cli.checkpoints.header import Header, read_header
-from i2i_cli.checkpoints.names import DEFAULT, ENVIRONMENT, WeightsEntry, find_weights, list_weights
+from i2i_cli.checkpoints.names import (
+    DEFAULT,
+    ENVIRONMENT,
+    MODEL,
+    WeightsEntry,
+    find_weights,
+    known_sha256,
+    list_weights,
+)
 from i2i_cli.config import nearest
 from i2i_cli.errors import ConfigError, WeightsError
+from i2i_cli.files import shown_path
 
 MIN_STEPS = 200
 """A run without held-out figures has to be this long to be used unasked."""
@@ -32,6 +42,13 @@ class Weights:
         self.path, self.header = path, header
 
     @property
+    def name(self) -> str:
+        """How a person calls the weights: by the run or the shipped model, else by the file."""
+        if self.path.name == MODEL:
+            return shown_path(self.path.parent)
+        return self.path.stem if known_sha256(self.path) else shown_path(self.path)
+
+    @property
     def domains(self) -> tuple[str, ...]:
         """Names of the domains, in order of their labels."""
         return self.header.domains
@@ -52,9 +69,16 @@ class Weights:
         alike = [domain for domain in self.domains if domain.casefold() == name.casefold()]
         if len(alike) == 1:
             return alike[0]
-        others = [entry.name for entry in list_weights() if entry.header and _domain_in(entry.header, name)]
-        hint = f"{others[0]} has it: add -w {others[0]}" if others else nearest(name, self.domains)
-        raise ConfigError(f"{self.path} has no domain {name!r}", hint)
+        raise ConfigError(f"{self.name} has no domain {name!r}", self._elsewhere(name) or nearest(name, self.domains))
+
+    def _elsewhere(self, name: str) -> str:
+        """Which other weights have the domain, or one of nearly that name; "" where none have."""
+        homes = {domain: entry.name for entry in reversed(list_weights()) for domain in _domains_of(entry)}
+        close = difflib.get_close_matches(name.casefold(), [*self.domains, *homes], n=1, cutoff=0.6)
+        if not close or close[0] in self.domains:
+            return ""
+        is_it = close[0].casefold() == name.casefold()
+        return f"{homes[close[0]]} has {close[0] if is_it else repr(close[0])}: add -w {homes[close[0]]}"
 
     def label_of(self, domain: str) -> int:
         """The label of `domain`.
@@ -86,7 +110,7 @@ def open_weights(name: str | Path | None = None, domains: Sequence[str] = (), no
         path = find_weights(named)
         return Weights(path, read_header(path))
     entries = [entry for entry in list_weights() if entry.header is not None]
-    having = [entry for entry in entries if all(_domain_in(entry.header, domain) for domain in domains)]
+    having = [entry for entry in entries if all(_has(entry, domain) for domain in domains)]
     chosen = _best(having, note) or _best(entries, note)
     if chosen is not None and chosen.header is not None:
         return Weights(chosen.path, chosen.header)
@@ -127,5 +151,9 @@ def doubt(header: Header) -> str:
     return ""
 
 
-def _domain_in(header: Header | None, name: str) -> bool:
-    return header is not None and name.casefold() in {domain.casefold() for domain in header.domains}
+def _domains_of(entry: WeightsEntry) -> tuple[str, ...]:
+    return entry.header.domains if entry.header is not None else ()
+
+
+def _has(entry: WeightsEntry, name: str) -> bool:
+    return name.casefold() in {domain.casefold() for domain in _domains_of(entry)}

@@ -26,8 +26,9 @@ from i2i_cli.cli.options import (
     open_model,
     sources_of,
 )
-from i2i_cli.cli.report import as_line, print_error, print_result, read_stdin, say, shown_path, summarise
+from i2i_cli.cli.report import as_line, print_error, print_result, read_stdin, say, summarise
 from i2i_cli.errors import ConfigError, DataError
+from i2i_cli.files import shown_path
 
 if TYPE_CHECKING:
     from i2i_cli.inference.inputs import Source

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2i_cli.cli.help import INPUT, MANY, MODEL, OUTPUT
-from i2i_cli.cli.report import check_stdin, read_stdin, say, shown_path
+from i2i_cli.cli.report import check_stdin, read_stdin, say
 from i2i_cli.errors import ConfigError, DataError, I2IError
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def open_model(weights: "Weights", device: str, runtime: str) -> "BaseTranslator
 
     model = opened(weights, device, runtime, say)
     kind = ", ONNX" if isinstance(model, ExportedTranslator) else ""
-    say(f"weights: {shown_path(model.path)}{kind} ({describe(model.header)})")
+    say(f"weights: {model.name}{kind} ({describe(model.header)})")
     return model
 
 
@@ -217,5 +217,5 @@ def open_translator(weights: str | None, device: str) -> "Translator":
     from i2i_cli.inference.loaded import load
 
     translator = load(chosen_weights(weights), device)
-    say(f"weights: {shown_path(translator.path)} ({describe(translator.header)})")
+    say(f"weights: {translator.name} ({describe(translator.header)})")
     return translator

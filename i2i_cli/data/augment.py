@@ -10,6 +10,9 @@ from i2i_cli.models.augmentation import moved, sharpened, toned
 from i2i_cli.models.peers import Draws
 
 
+FRAMINGS = ("", "face")
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """Which images, and what is done to them in training.
@@ -18,6 +21,7 @@ class DataConfig:
         root: the folder of domains; "" is the built-in sample set.
         terms: under which terms they may be used; the weights and their card say so.
         image_size: side of the model's square, pixels.
+        framing: how they are cut: "face" as FFHQ cuts faces, "" in no way that is known. Commands cut photos alike.
         pairs: "auto" scores against images of the same pair key; "none" says the keys mean nothing.
         flip: mirror half of the training images. Off unless asked for: it ruins letters and x-rays.
         shift: largest random shift, as a share of the side; the border is reflected.
@@ -30,6 +34,7 @@ class DataConfig:
     root: str = ""
     terms: str = ""
     image_size: int = 64
+    framing: str = ""
     pairs: str = "auto"
     flip: bool = False
     shift: float = 0.0
@@ -41,6 +46,8 @@ class DataConfig:
     def __post_init__(self) -> None:
         if self.pairs not in ("auto", "none"):
             raise ConfigError(f"data.pairs = {self.pairs!r} is not known", "use auto or none")
+        if self.framing not in FRAMINGS:
+            raise ConfigError(f"data.framing = {self.framing!r} is not known", 'use "face", or "" for none')
         limits = {"shift": 0.5, "zoom": 0.9, "rotate": 180.0, "tone": 2.0, "sharpness": 2.0}
         for name, limit in limits.items():
             if not 0 <= getattr(self, name) <= limit:

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from i2i_cli.data.cache import PackedImages, Progress, packed
+from i2i_cli.data.cache import Progress
 from i2i_cli.data.domains import DomainFolder, Item
+from i2i_cli.data.packed import PackedImages, packed
 from i2i_cli.errors import DataError
 
 

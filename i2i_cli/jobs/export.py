@@ -22,7 +22,7 @@ of shipped models, are stored in it and widened when a graph is read: half the s
 import json
 import shutil
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -132,21 +132,23 @@ def export_onnx(
     images: Path,
     overwrite: bool = False,
     note: Note = silent,
-    parts: Collection[str] = (ENCODER, DECODER, DESCRIPTOR, TRANSLATION),
+    whole: bool = True,
 ) -> ExportResult:
     """Write the graphs of a model, compare them with torch, then give them their names.
 
     Args:
         images: a folder whose first images the comparison is made on.
         note: told which files of it are passed over.
-        parts: the graphs to write; the commands need all but `TRANSLATION`.
+        whole: write `translation.onnx` too, which the commands do without.
 
     Raises:
         ConfigError: the extra is not installed.
         DataError: a file is there already, or cannot be written; no image can be read.
         WeightsError: what was exported does something else than the model.
     """
-    names = [name for name in parts if name != DESCRIPTOR or translator.descriptor is not None]
+    names = [ENCODER, DECODER]
+    names += [DESCRIPTOR] if translator.descriptor is not None else []
+    names += [TRANSLATION] if whole else []
     for name in names:
         check_new(folder / name, overwrite)
     (batch,) = list(load_batches(find_sources([images], True, note=note)[:CHECKED], translator.image_size))

@@ -81,8 +81,8 @@ def test_importing_the_package_imports_no_torch() -> None:
 
 def test_completion_reads_domains_without_torch(run: Path) -> None:
     code = (
-        "import sys; from i2i_cli.checkpoints.names import domains_of;"
-        f"print(domains_of({str(run)!r}), 'torch' in sys.modules)"
+        "import sys; from i2i_cli.checkpoints.weights import open_weights;"
+        f"print(open_weights({str(run)!r}).domains, 'torch' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "('disc', 'square') False"

@@ -10,6 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from i2i_cli.cli import app
+from tests.conftest import trusted
 
 RUNNER = CliRunner()
 
@@ -17,7 +18,7 @@ RUNNER = CliRunner()
 @pytest.fixture
 def here(tmp_path: Path, run: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with a finished run, and `photo.jpg`."""
-    shutil.copytree(run, tmp_path / "runs" / "shapes")
+    trusted(shutil.copytree(run, tmp_path / "runs" / "shapes"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -38,7 +39,7 @@ def test_the_card_s_command_works(here: Path) -> None:
     result = translate("photo.jpg", "--to", "disc")
     assert result.stdout == "photo-disc.png\n"
     assert size("photo-disc.png") == (200, 120)
-    assert result.stderr == "weights: runs/shapes/model.safetensors (srae, 32 px, disc, square, step 6)\n"
+    assert result.stderr == "weights: runs/shapes (srae, 32 px, disc, square, step 6)\n"
 
 
 def test_several_targets_and_samples(here: Path) -> None:
@@ -156,8 +157,8 @@ def test_pipes(here: Path) -> None:
         (["photo.jpg", "--to", "disc", "--device", "cuda:77"], 1, "no cuda:77 here"),
         (["photo.jpg", "--to", "disc", "--shard", "3/2"], 2, "--shard '3/2' is not of the form I/N"),
         (["photo.jpg", "--to", "disc", "--engine", "spark"], 2, "use local or ray"),
-        (["photo.jpg", "--to", "disc", "--runtime", "tflite"], 2, "use torch or onnx"),
-        (["photo.jpg", "--to", "disc", "--runtime", "onnx"], 2, "make it: i2i export --to onnx"),
+        (["photo.jpg", "--to", "disc", "--runtime", "tflite"], 2, "use auto, torch, onnx"),
+        (["photo.jpg", "--to", "disc", "--runtime", "onnx"], 2, "make it: i2i export"),
         (["photo.jpg", "--to", "disc", "--engine", "ray", "--runtime", "onnx"], 2, "--engine ray runs torch"),
         (["photo.jpg", "--to", "disc", "--engine", "ray", "--device", "cpu"], 2, "leave --device out"),
         (["s3://bucket/photo.jpg", "--to", "disc"], 2, "s3://bucket/photo.jpg is an address"),

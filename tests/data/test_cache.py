@@ -8,10 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from i2i_cli.data.cache import cache_folder, packed, usable_cache
+from i2i_cli.data.cache import cache_folder, usable_cache
 from i2i_cli.data.domains import scan
 from i2i_cli.data.geometry import fit
 from i2i_cli.data.images import read_image
+from i2i_cli.data.packed import packed
 from i2i_cli.errors import DataError
 
 

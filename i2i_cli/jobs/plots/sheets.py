@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,9 @@ from i2i_cli.data.writing import OUTPUT_FORMATS, write_image
 from i2i_cli.errors import DataError
 from i2i_cli.files import check_written_as
 from i2i_cli.inference.translator import BaseTranslator
-from i2i_cli.jobs.retrieval.neighbours import Answer
+
+if TYPE_CHECKING:
+    from i2i_cli.jobs.retrieval.neighbours import Answer
 
 SWAP_SIDE = 256
 
@@ -77,12 +80,12 @@ def swap_sheet(a: Path, b: Path, a_as_b: Image.Image, b_as_a: Image.Image) -> Im
     return sheet([(title, fit(picture, SWAP_SIDE)[0][None]) for title, picture in pictures], 1)
 
 
-def save_neighbours_sheet(path: Path, answers: Sequence[Answer], side: int) -> None:
+def save_neighbours_sheet(path: Path, answers: "Sequence[Answer]", side: int) -> None:
     """Write `neighbours_sheet` to `path`."""
     write_image(path, neighbours_sheet(answers, side))
 
 
-def neighbours_sheet(answers: Sequence[Answer], side: int) -> Image.Image:
+def neighbours_sheet(answers: "Sequence[Answer]", side: int) -> Image.Image:
     """A row a query: the query at the left, then its neighbours, the closest first (SRAE figure 7)."""
     count = max(len(answer.neighbours) for answer in answers)
     blank = np.full((side, side, 3), 255, np.uint8)

@@ -13,15 +13,15 @@ from i2i_cli.inference.translator import BaseTranslator, Target
 
 FORMATS = {".gif": "GIF", ".webp": "WEBP"}
 
-STEPS = 20
+STEPS = 12
 """Frames from one code to the next."""
 
-MILLISECONDS = 60
+MILLISECONDS = 80
 """That a frame is shown; the first frame of each code is held for `HELD` times as long."""
 
-HELD = 12
+HELD = 8
 
-MAX_SIDE = 512
+MAX_SIDE = 256
 """Of a frame, pixels."""
 
 
