@@ -125,7 +125,12 @@ def _manifest() -> dict[str, Any]:
 def shipped_networks() -> Iterator[tuple[Path, str]]:
     """The package's networks that translate nothing, each with its hash."""
     for entry in _manifest().get("features", []):
-        yield bundled_folder() / f"{entry['name']}.safetensors", entry["sha256"]
+        yield shipped_network(entry["file"]), entry["sha256"]
+
+
+def shipped_network(file: str) -> Path:
+    """Where a network of this file name lies, which came with the package."""
+    return bundled_folder() / file
 
 
 def _entry(name: str, path: Path, *, shipped: bool, sha256: str = "") -> WeightsEntry:
