@@ -37,7 +37,7 @@ class Crop(NamedTuple):
         return picture._replace(rgb=picture.rgb.crop(box), size=(self.width, self.height), alpha=alpha)
 
 
-FEATHER = 0.12
+FEATHER = 0.2
 """Share of a part's side over which it fades into the photo."""
 
 
