@@ -49,7 +49,6 @@ class ExportedTranslator(BaseTranslator):
         """The model in two files.
 
         Raises:
-            ConfigError: onnxruntime is not installed.
             WeightsError: a file cannot be read, or is no export of this tool.
         """
         first, second = _session(encoder, device), _session(decoder, device)
@@ -145,10 +144,9 @@ def load_exported(name: str | None, device: str = "auto") -> ExportedTranslator:
 
 
 def _session(path: Path, device: str = "cpu") -> Any:
-    try:
-        import onnxruntime
-    except ImportError:
-        raise ConfigError("--runtime onnx needs the extra onnx", "pip install 'i2i-cli[onnx]'") from None
+    # Late: most commands run torch.
+    import onnxruntime
+
     known, there = {"cpu": [_CPU], "cuda": [_CUDA], "auto": [_CUDA, _CPU]}, onnxruntime.get_available_providers()
     providers = [provider for provider in known.get(device, []) if provider in there]
     if not providers:

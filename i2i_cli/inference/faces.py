@@ -27,7 +27,7 @@ that is far away; that takes four times as long.
 MAX_ENLARGED = 2.0
 """Enlarged further, other things look like faces."""
 
-AROUND, CLOSER = 3.0, 100
+AROUND, CLOSER = 3.0, 160
 """What a find is confirmed in: a square of so many times its size, looked at with this size of the find in pixels.
 
 The detector knows faces of that size best: the eyes and the mouth of one that is small in its picture are four times
