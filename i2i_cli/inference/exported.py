@@ -49,6 +49,7 @@ class ExportedTranslator(BaseTranslator):
         """The model in two files.
 
         Raises:
+            ConfigError: onnxruntime is not installed.
             WeightsError: a file cannot be read, or is no export of this tool.
         """
         first, second = _session(encoder, device), _session(decoder, device)
@@ -144,9 +145,10 @@ def load_exported(name: str | None, device: str = "auto") -> ExportedTranslator:
 
 
 def _session(path: Path, device: str = "cpu") -> Any:
-    # Late: most commands run torch.
-    import onnxruntime
-
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ConfigError("--runtime onnx needs the extra onnx", "pip install 'i2i-cli[onnx]'") from None
     known, there = {"cpu": [_CPU], "cuda": [_CUDA], "auto": [_CUDA, _CPU]}, onnxruntime.get_available_providers()
     providers = [provider for provider in known.get(device, []) if provider in there]
     if not providers:
