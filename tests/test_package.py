@@ -29,6 +29,8 @@ def test_archives_hold_the_package_and_no_image_of_a_data_set(built: Path) -> No
     assert {
         "i2i_cli/weights/MANIFEST.json",
         "i2i_cli/weights/faces.safetensors",
+        "i2i_cli/weights/face-detector.onnx",
+        "i2i_cli/weights/face-detector.LICENSE",
         "i2i_cli/jobs/plots/templates/page.html",
     } <= inside
     assert not [name for name in inside if name.endswith((".png", ".jpg")) or name.startswith("tests/")]
@@ -60,6 +62,6 @@ def test_an_installed_archive_works_from_another_folder(built: Path, tmp_path: P
     where = subprocess.check_output([python, "-c", "import i2i_cli; print(i2i_cli.__file__)"], cwd=tmp_path, text=True)
     assert Path(where.strip()).is_relative_to(tmp_path), "not the checkout's"
     assert i2i("translate", str(photo), "--to", "anime", "-o", "out.png") == "out.png\n"
-    assert i2i("weights", "check").count(": sound") == 5
+    assert i2i("weights", "check").count(": sound") == 6
     tiny = ["--set", "networks.width=16", "--set", "networks.min_width=8", "--perceptual", "none"]
     assert i2i("train", "--steps", "1", "--image-size", "32", "--name", "glyphs", *tiny).strip() == "runs/glyphs"

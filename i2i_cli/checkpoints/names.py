@@ -117,11 +117,16 @@ def shipped_networks() -> Iterator[tuple[Path, str]]:
     """The package's networks beside its weights, each with its hash: those that translate nothing, and exports."""
     manifest = _manifest()
     for entry in manifest.get("features", []):
-        yield bundled_folder() / f"{entry['name']}.safetensors", entry["sha256"]
+        yield shipped_network(entry["file"]), entry["sha256"]
     for entry in manifest.get("weights", []):
         folder = export_folder(bundled_folder() / f"{entry['name']}.safetensors")
         for name, sha256 in entry.get("exports", {}).items():
             yield folder / name, sha256
+
+
+def shipped_network(file: str) -> Path:
+    """Where a network of this file name lies, which came with the package."""
+    return bundled_folder() / file
 
 
 def _entry(name: str, path: Path, *, shipped: bool, sha256: str = "") -> WeightsEntry:

@@ -39,15 +39,15 @@ def _halved(name: str, tensor: Tensor) -> Tensor:
 def manifest(folder: Path) -> dict[str, list[dict[str, Any]]]:
     """What the weights in `folder` say that they are: models under "weights", other networks under "features"."""
     found: dict[str, list[dict[str, Any]]] = {"weights": [], "features": []}
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.onnx")]):
         facts = {
             "name": path.stem,
             "size": path.stat().st_size,
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         }
-        metadata = read_metadata(path)
+        metadata = read_metadata(path) if path.suffix == ".safetensors" else _metadata_of_graph(path)
         if KEY not in metadata:
-            found["features"].append(facts | json.loads(metadata.get(FEATURES, "{}")))
+            found["features"].append(facts | {"file": path.name} | json.loads(metadata.get(FEATURES, "{}")))
             continue
         header = read_header(path)
         recipe = folder / f"{path.stem}.toml"
@@ -70,6 +70,13 @@ def manifest(folder: Path) -> dict[str, list[dict[str, Any]]]:
             }
         )
     return found
+
+
+def _metadata_of_graph(path: Path) -> dict[str, str]:
+    # Late: only the manifest needs it.
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).get_modelmeta().custom_metadata_map
 
 
 def _commands(recipe: Path) -> list[str]:

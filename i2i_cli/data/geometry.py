@@ -45,6 +45,37 @@ class Crop(NamedTuple):
         return picture._replace(rgb=picture.rgb.crop(box), size=(self.width, self.height), alpha=alpha)
 
 
+FEATHER = 0.2
+"""Share of a part's side over which it fades into the photo."""
+
+
+def pasted(photo: Image.Image, crop: Crop, result: Image.Image, feather: float = FEATHER) -> Image.Image:
+    """A copy of `photo` with `result`, of any size, in the place of `crop`; both of mode RGB.
+
+    Args:
+        feather: share of the part's side over which it fades in, from 0 to 0.5. It does not where the part touches the
+            photo's border, since nothing is beside it there.
+    """
+    # Late, as in all of this file: what is wrong with a command line is told without numpy.
+    import numpy as np
+
+    across = _fading(crop.width, feather, crop.left > 0, crop.left + crop.width < photo.width)
+    down = _fading(crop.height, feather, crop.top > 0, crop.top + crop.height < photo.height)
+    opacity = Image.fromarray(np.rint(255 * np.outer(down, across)).astype(np.uint8))
+    whole = photo.copy()
+    whole.paste(_resized(result, (crop.width, crop.height)), (crop.left, crop.top), opacity)
+    return whole
+
+
+def _fading(length: int, feather: float, at_start: bool, at_end: bool) -> "NDArray[np.float64]":
+    """Opacity (length,), from 0 to 1, which rises smoothly from the ends that fade."""
+    import numpy as np
+
+    ramp = np.minimum((np.arange(length) + 0.5) / max(feather * length, 1e-9), 1.0)
+    ramp = ramp * ramp * (3 - 2 * ramp)
+    return (ramp if at_start else np.ones(length)) * (ramp[::-1] if at_end else 1.0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Frame:
     """Where an image lies in the model's square, and what it came with.
@@ -72,7 +103,6 @@ class Frame:
 
 def fit(picture: Picture, side: int) -> "tuple[NDArray[np.uint8], Frame]":
     """The picture scaled inside a square of `side`, centred, its borders reflected outwards."""
-    # Late: what is wrong with a command line is told without numpy.
     import numpy as np
 
     scale = side / max(picture.size)

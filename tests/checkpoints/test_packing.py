@@ -60,3 +60,6 @@ def test_the_shipped_manifest_is_that_of_the_shipped_files() -> None:
         assert open_export(open_weights(entry["name"])).fingerprint == load(entry["name"], "cpu").fingerprint
         assert entry["terms"] and entry["commands"] and entry["figures"]["held_out"]
         assert (folder / f"{entry['name']}.toml").is_file()
+    for entry in written["features"]:
+        ours = "steps" in entry
+        assert ours or (entry["terms"] and (folder / f"{entry['name']}.LICENSE").is_file()), "others' work"

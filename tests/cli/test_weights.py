@@ -51,13 +51,13 @@ def test_check_knows_the_hash_of_every_shipped_file(tmp_path: Path, monkeypatch:
     shipped = tmp_path / "shipped"
     shutil.copytree(bundled_folder(), shipped)
     monkeypatch.setattr(names, "bundled_folder", lambda: shipped)
-    for name in ("backbone", "faces"):
-        path = shipped / f"{name}.safetensors"
+    for name in ("backbone.safetensors", "face-detector.onnx", "faces.safetensors"):
+        path = shipped / name
         data = bytearray(path.read_bytes())
         data[-5] ^= 1
         path.write_bytes(data)
     result = RUNNER.invoke(app, ["weights", "check"])
-    assert result.exit_code == 1 and result.stderr.count("has the hash") == 2
+    assert result.exit_code == 1 and result.stderr.count("has the hash") == 3
     assert f"{shipped / 'features.safetensors'}: sound" in result.stdout
 
 

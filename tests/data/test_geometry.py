@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from i2i_cli.data.geometry import Crop, fit
+from i2i_cli.data.geometry import Crop, fit, pasted
 from i2i_cli.data.images import Picture
 from i2i_cli.errors import DataError
 
@@ -58,3 +58,48 @@ def test_a_crop_is_that_part_with_its_alpha() -> None:
     assert Crop(0, 0, 50, 20).of(whole, "x.png").rgb.tobytes() == whole.rgb.tobytes()
     with pytest.raises(DataError, match=r"x.png is 50x20: the crop 21,0,30,8 reaches beyond it"):
         Crop(21, 0, 30, 8).of(whole, "x.png")
+
+
+GREY = Image.new("RGB", (60, 40), (100, 100, 100))
+WHITE = Image.new("RGB", (7, 9), (255, 255, 255))
+
+
+def test_a_result_is_scaled_into_its_place_and_fades_into_the_photo() -> None:
+    whole = np.asarray(pasted(GREY, Crop(10, 5, 40, 20), WHITE, feather=0.25))[..., 0].astype(int)
+    assert whole.shape == (40, 60) and np.asarray(GREY).max() == 100, "the photo itself is as it was"
+    outside = whole.copy()
+    outside[5:25, 10:50] = 100
+    assert (outside == 100).all()
+    assert (whole[10:20, 20:40] == 255).all(), "nothing of the photo shines through the middle"
+    across, down = whole[15, 10:50], whole[5:25, 30]
+    for line, ramp in ((across, 10), (down, 5)):
+        assert (line == line[::-1]).all() and (np.diff(line[:ramp]) > 0).all()
+        assert line[0] < 105 and line[ramp - 1] > 250
+    assert np.diff(across).max() < 30, "there is no edge"
+
+
+@pytest.mark.parametrize(
+    ("crop", "sharp"),
+    [
+        (Crop(0, 0, 60, 40), "left top right bottom"),
+        (Crop(0, 5, 40, 20), "left"),
+        (Crop(20, 5, 40, 20), "right"),
+        (Crop(10, 0, 40, 20), "top"),
+        (Crop(10, 20, 40, 20), "bottom"),
+    ],
+)
+def test_nothing_fades_at_the_photo_s_own_border(crop: Crop, sharp: str) -> None:
+    whole = np.asarray(pasted(GREY, crop, WHITE, feather=0.25))[..., 0]
+    part = whole[crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
+    y, x = crop.height // 2, crop.width // 2
+    ends = {"left": part[y, 0], "right": part[y, -1], "top": part[0, x], "bottom": part[-1, x]}
+    assert {side for side, level in ends.items() if level == 255} == set(sharp.split())
+    assert all(level < 110 for side, level in ends.items() if side not in sharp.split())
+
+
+def test_without_feather_the_part_is_the_result() -> None:
+    photo, result = picture((50, 40)).rgb, Image.fromarray(255 - np.asarray(picture((20, 10)).rgb))
+    whole = pasted(photo, Crop(7, 9, 20, 10), result, feather=0)
+    assert Crop(7, 9, 20, 10).of(Picture(whole, whole.size), "x.png").rgb.tobytes() == result.tobytes()
+    same = pasted(photo, Crop(7, 9, 20, 10), photo.crop((7, 9, 27, 19)))
+    assert same.tobytes() == photo.tobytes(), "what is put back unchanged leaves no trace"
