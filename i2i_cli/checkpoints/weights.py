@@ -58,6 +58,12 @@ class Weights:
         """Side of the model's square, pixels."""
         return self.header.image_size
 
+    @property
+    def framing(self) -> str:
+        """How the training images were cut: the config's `data.framing`, or ""."""
+        data = self.header.config.get("data")
+        return str(data.get("framing", "")) if isinstance(data, dict) else ""
+
     def domain(self, name: str) -> str:
         """The domain that `name` means: its own name, or one that differs from it in case alone.
 

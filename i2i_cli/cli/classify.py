@@ -60,11 +60,12 @@ def classify(
     Prints a line for each image: path, class and its probability, separated by tabs.
     """
     # Late: numpy.
+    from i2i_cli.inference.inputs import parse_part
     from i2i_cli.jobs.classification.classify import classify_files
 
-    sources = sources_of(images, recursive, file_list, nul, crop)
     chosen = chosen_weights(weights)
     own = None if own is None else chosen.domain(own)
+    sources = sources_of(images, recursive, file_list, nul, parse_part(crop, chosen.framing))
     translator = open_model(chosen, device, runtime)
     num_failed = 0
     for found in classify_files(translator, sources, labels, own, read_stdin):

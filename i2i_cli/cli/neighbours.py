@@ -115,6 +115,7 @@ def neighbours(
     # Late: numpy, which neither help nor completion needs.
     from i2i_cli.files import check_new
     from i2i_cli.inference.codes import BY
+    from i2i_cli.inference.inputs import parse_part
     from i2i_cli.jobs.plots.sheets import check_picture, save_neighbours_sheet
     from i2i_cli.jobs.retrieval.neighbours import NeighbourSearch
 
@@ -123,9 +124,9 @@ def neighbours(
         check_picture(sheet)
     if by is not None and by not in BY:
         raise ConfigError(f"there is no --by {by!r}", f"use {', '.join(BY)}")
-    sources = sources_of(images, recursive, file_list, nul, crop)
     chosen = chosen_weights(weights)
     own = None if own is None else chosen.domain(own)
+    sources = sources_of(images, recursive, file_list, nul, parse_part(crop, chosen.framing))
     translator = open_model(chosen, device, runtime)
     opened, num_spoilt = _open_gallery(gallery, translator, sources)
     search = NeighbourSearch(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from i2i_cli.checkpoints.weights import Weights
-    from i2i_cli.inference.inputs import Source
+    from i2i_cli.inference.inputs import Part, Source
     from i2i_cli.inference.loaded import Translator
     from i2i_cli.inference.translator import BaseTranslator
 
@@ -90,9 +90,9 @@ CropOpt = Annotated[
     str | None,
     typer.Option(
         "--crop",
-        metavar="X,Y,W,H",
-        help="Use only this part of each image: left, top, width, height, in pixels.",
-        show_default=False,
+        metavar="auto|none|X,Y,W,H",
+        help="Use this part of each image: its largest face, the whole, or left, top, width, height in pixels.",
+        show_default="auto for a model of faces",
         rich_help_panel=INPUT,
     ),
 ]
@@ -138,16 +138,16 @@ def sources_of(
     recursive: bool,
     file_list: Path | None,
     nul: bool,
-    crop: str | None = None,
+    part: "Part | None" = None,
     anywhere: bool = False,
 ) -> "list[Source]":
-    """The images that a command line names, or the part `crop` of each; `anywhere`: at addresses too.
+    """The images that a command line names, or the `part` of each; `anywhere`: at addresses too.
 
     Raises:
-        ConfigError: no images, stdin named twice, or a crop that cannot be read.
+        ConfigError: no images, or stdin named twice.
         DataError: the list cannot be read.
     """
-    from i2i_cli.inference.inputs import STREAM, find_sources, listed_paths, parse_crop, url_of
+    from i2i_cli.inference.inputs import STREAM, Part, find_sources, listed_paths, url_of
 
     paths = list(images or [])
     if file_list is not None:
@@ -168,7 +168,7 @@ def sources_of(
     find = find_sources
     if anywhere:
         from i2i_cli.jobs.bulk.remote import find_sources as find
-    return find(paths, recursive, None if crop is None else parse_crop(crop), say)
+    return find(paths, recursive, part or Part(), say)
 
 
 ENGINES = ("local", "ray")

@@ -1,6 +1,5 @@
 """`i2i translate`"""
 
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,8 +28,8 @@ from i2i_cli.cli.options import (
     open_model,
     sources_of,
 )
-from i2i_cli.cli.progress import progress
-from i2i_cli.cli.report import print_error, print_result, read_stdin, say, summarise, write_stdout
+from i2i_cli.cli.report import read_stdin, summarise
+from i2i_cli.cli.translation_view import check_pictures, draw, told
 from i2i_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -44,8 +43,8 @@ EXAMPLES = """Examples:
 
 \b
   i2i translate img.png --to anime              write img-anime.png
-  i2i translate photos/ -r --to anime -o out/   a folder, mirrored below out/
-  i2i translate me.jpg --crop 820,340,600,600 --to anime  a face in a photo
+  i2i translate photos/ --to anime -o out/      a folder, mirrored below out/
+  i2i translate party.jpg --to anime --crop all --paste   every face in a photo
   i2i translate img.png --to anime --samples 5  five results, five codes
   i2i translate img.png --like art.png          the domain code of art.png
   i2i translate - --to anime < a.png > b.png    read stdin, write stdout
@@ -104,6 +103,13 @@ def translate(
     file_list: FileListOpt = None,
     nul: NulOpt = False,
     crop: CropOpt = None,
+    paste: Annotated[
+        bool,
+        typer.Option(
+            "--paste", help="Put the result back into the photo that it was cut from; with --crop all, every face.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
     size: Annotated[
         str,
         typer.Option(
@@ -151,34 +157,38 @@ def translate(
     """Translate images to another domain.
 
     The result shows the content of the input in the look of the other domain. It keeps
-    the input's size, aspect ratio and alpha, and is named STEM-DOMAIN.png.
+    the input's size, aspect ratio and alpha, and is named STEM-DOMAIN.png. A model of faces
+    cuts larger photos to the largest face in them.
     """
     _check(to, like, samples, size)
-    _check_runner(engine, runtime, device)
+    _check_runner(engine, runtime, device, paste or crop == "all")
     chosen = chosen_weights(weights, to or ())
     own = None if own is None else chosen.domain(own)
     domains = [chosen.domain(name) for name in to or []]
     # Late: Pillow, which neither help nor completion needs.
-    from i2i_cli.inference.inputs import STREAM, parse_shard
+    from i2i_cli.inference.inputs import STREAM, every_face, parse_part, parse_shard
     from i2i_cli.jobs.translation.planning import TargetChoice, is_folder, plan_outputs
 
     recursive = recursive or (out is not None and out != STREAM and is_folder(out))
-    part, sources = parse_shard(shard), sources_of(images, recursive, file_list, nul, crop, engine == "ray")
+    shard_of, part = parse_shard(shard), parse_part(crop, chosen.framing)
+    sources = sources_of(images, recursive, file_list, nul, part, engine == "ray")
+    if part.every and not paste:
+        sources = every_face(sources)
     wanted = TargetChoice(domains=domains, like=like, samples=samples, seed=seed)
-    tasks = part.of(plan_outputs(sources, wanted.labels(), out))
+    tasks = shard_of.of(plan_outputs(sources, wanted.labels(), out))
     if as_json and any(path == STREAM for task in tasks for path in task.outputs):
         raise ConfigError("stdout cannot hold both an image and --json", "give -o FILE, or leave --json out")
-    _check_pictures(sheet, gif, force, len(tasks))
+    check_pictures(sheet, gif, force, len(tasks))
     settings = {
         "own": own, "strength": strength, "at_model_size": size == "model", "overwrite": force,
         "skip_existing": skip_existing, "quality": quality, "batch_size": batch_size,
-        "keep_squares": sheet is not None or gif is not None,
+        "keep_squares": sheet is not None or gif is not None, "paste": paste, "every_face": part.every,
     }  # fmt: skip
     runtime = "torch" if engine == "ray" else runtime
     job, outcomes = _begun(tasks, wanted, settings, engine, lambda: open_model(chosen, device, runtime))
-    shown, num_failed = _told(outcomes, len(tasks), as_json)
+    shown, num_failed = told(outcomes, len(tasks), as_json)
     if job is not None and shown:
-        _draw(job, shown, sheet, gif)
+        draw(job, shown, sheet, gif)
     summarise(num_failed, len(tasks))
 
 
@@ -211,56 +221,11 @@ def _begun(
     return job, translate_on_ray(job, tasks)
 
 
-def _told(outcomes: "Generator[Outcome, None, None]", num_tasks: int, as_json: bool) -> "tuple[Sequence[Outcome], int]":
-    """Tell each outcome; those that a sheet can show, and how many failed."""
-    shown, num_failed = list["Outcome"](), 0
-    with closing(outcomes), progress("translating", num_tasks) as report:  # a signal waits for what is being written
-        for done, outcome in enumerate(outcomes, 1):
-            num_failed += not _report(outcome, as_json)
-            report(done, num_tasks)
-            if outcome.loaded is not None and len(shown) < SHEET_ROWS:
-                shown.append(outcome)
-    return shown, num_failed
-
-
-SHEET_ROWS = 64
-"""Images that a sheet shows."""
-
-
-def _check_pictures(sheet: Path | None, gif: Path | None, force: bool, num_images: int) -> None:
-    """Refuse what could not be drawn, before any work."""
-    if sheet is None and gif is None:
-        return
-    from i2i_cli.files import check_new
-    from i2i_cli.jobs.plots.sheets import check_picture
-    from i2i_cli.jobs.translation.morph import check_morph
-
-    for path, check in ((sheet, check_picture), (gif, check_morph)):
-        if path is not None:
-            check(path)
-            check_new(path, force)
-    if gif is not None and num_images > 1:
-        raise ConfigError(f"--gif shows one image, not {num_images}", "name one image, or use --sheet")
-
-
-def _draw(job: "FileTranslation", shown: "Sequence[Outcome]", sheet: Path | None, gif: Path | None) -> None:
-    """Draw what was translated, and say where."""
-    from i2i_cli.jobs.plots.sheets import save_translations_sheet
-    from i2i_cli.jobs.translation.morph import save_morph
-
-    seen = [(outcome.loaded, outcome.squares) for outcome in shown if outcome.loaded is not None]
-    if sheet is not None:
-        rows = [[loaded.square, *squares] for loaded, squares in seen]
-        save_translations_sheet(sheet, [target.label for target in job.targets], rows)
-        say(f"sheet: {sheet}")
-    if gif is not None:
-        save_morph(gif, job.translator, seen[0][0], job.targets, job.own)
-        say(f"morph: {gif}")
-
-
-def _check_runner(engine: str, runtime: str, device: str) -> None:
+def _check_runner(engine: str, runtime: str, device: str, is_local: bool) -> None:
     """Check the options that choose where the translation runs."""
     check_engine(engine)
+    if engine == "ray" and is_local:
+        raise ConfigError("--engine ray takes neither --paste nor --crop all", "leave --engine out")
     if engine == "ray" and runtime == "onnx":
         raise ConfigError("--engine ray runs torch only", "leave --runtime out")
     if engine == "ray" and device != "auto":
@@ -277,22 +242,3 @@ def _check(to: list[str] | None, like: Path | None, samples: int, size: str) -> 
         raise ConfigError(f"--samples {samples} is below 0", "give the number of results")
     if size not in ("input", "model"):
         raise ConfigError(f"there is no --size {size!r}", "use input or model")
-
-
-def _report(outcome: "Outcome", as_json: bool) -> bool:
-    """Tell what became of one image; True if it succeeded."""
-    from i2i_cli.inference.inputs import url_of
-
-    if outcome.note:
-        say(f"{outcome.source}: {outcome.note}")
-    if outcome.data:
-        write_stdout(outcome.data)
-    else:
-        for label, path in outcome.written:
-            output = url_of(path) or str(path)
-            print_result(
-                {"input": url_of(outcome.source) or str(outcome.source), "to": label, "output": output}, output, as_json
-            )
-    if outcome.error is not None:
-        print_error(outcome.error)
-    return outcome.error is None

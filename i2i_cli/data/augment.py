@@ -9,7 +9,6 @@ from i2i_cli.errors import ConfigError
 from i2i_cli.models.augmentation import moved, sharpened, toned
 from i2i_cli.models.peers import Draws
 
-
 FRAMINGS = ("", "face")
 
 

@@ -37,6 +37,17 @@ class Face(NamedTuple):
         left, top, right, bottom = self.box
         return (right - left) * (bottom - top)
 
+    def scaled(self, scale: float) -> "Face":
+        """The same face in an image `scale` times as large."""
+
+        def larger(points: tuple[Point, Point]) -> tuple[Point, Point]:
+            (x, y), (other_x, other_y) = points
+            return (x * scale, y * scale), (other_x * scale, other_y * scale)
+
+        left, top, right, bottom = self.box
+        box = (left * scale, top * scale, right * scale, bottom * scale)
+        return self._replace(box=box, eyes=larger(self.eyes), mouth=larger(self.mouth))
+
 
 def framed(face: Face, size: tuple[int, int]) -> Crop:
     """The square around `face` that shows it as FFHQ frames faces, inside an image of `size` (width, height).

@@ -34,7 +34,7 @@ class Crop(NamedTuple):
             )
 
     def of(self, picture: Picture, name: str) -> Picture:
-        """That part of `picture`, which was decoded at full size.
+        """That part of `picture`.
 
         Raises:
             DataError: it reaches beyond the image called `name`.
@@ -42,7 +42,13 @@ class Crop(NamedTuple):
         self.check(picture.size, name)
         box = (self.left, self.top, self.left + self.width, self.top + self.height)
         alpha = None if picture.alpha is None else picture.alpha.crop(box)
-        return picture._replace(rgb=picture.rgb.crop(box), size=(self.width, self.height), alpha=alpha)
+        across, down = (
+            picture.rgb.width / picture.size[0],
+            picture.rgb.height / picture.size[1],
+        )  # 1, or decoded smaller
+        left, top, right, bottom = (round(place * scale) for place, scale in zip(box, (across, down) * 2, strict=True))
+        rgb = picture.rgb.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
+        return picture._replace(rgb=rgb, size=(self.width, self.height), alpha=alpha)
 
 
 FEATHER = 0.2

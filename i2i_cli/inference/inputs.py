@@ -1,28 +1,22 @@
-"""What images are read from: files, folders, stdin, lists of paths, objects of Python; and reading them. No torch."""
+"""What images are read from: files, folders, stdin, lists of paths; and reading them. No torch."""
 
 import codecs
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar, Union
-
-from PIL import Image
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from i2i_cli.data.folders import Note, passed_over, silent, walk
 from i2i_cli.data.geometry import Crop, Frame, fit
-from i2i_cli.data.images import SUFFIXES, read_image, upright
+from i2i_cli.data.images import SUFFIXES, Picture, read_image
 from i2i_cli.errors import ConfigError, DataError, I2IError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-ImageLike = Union[Image.Image, str, os.PathLike[str], bytes, BinaryIO, "NDArray[np.uint8]"]  # numpy is late
-"""A Pillow image, a path, the bytes of an image file, such a file opened for reading, or levels (H, W), (H, W, 3) or
-(H, W, 4) of 0 to 255."""
 
 STREAM = Path("-")
 """stdin as a source, stdout as an output."""
@@ -33,20 +27,37 @@ BATCH = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """An image to read: its path (or `STREAM`), the folder it was found through, if any, and the part that is meant."""
+    """An image to read.
+
+    Args:
+        path: where it is, or `STREAM`.
+        below: the folder that it was found through, if any.
+        crop: the part that is meant; None is the whole, or with `face` the largest face in it.
+        face: look for a face, where no crop is told and the image is larger than the model.
+        number: which of several parts of one image it is, from 1; 0 where there is one alone.
+    """
 
     path: Path
     below: Path | None = None
     crop: Crop | None = None
+    face: bool = False
+    number: int = 0
 
 
 class Loaded(NamedTuple):
-    """A decoded image in the model's square, where it lies in it, and what a person should know of it."""
+    """A decoded image in the model's square, where it lies in it, and what a person should know of it.
+
+    Args:
+        crop: the part of the image that it is, pixels of the upright image; None is the whole.
+        faceless: a face was looked for, and none found.
+    """
 
     source: Source
     square: "NDArray[np.uint8]"
     frame: Frame
     note: str
+    crop: Crop | None = None
+    faceless: bool = False
 
 
 class Failure(NamedTuple):
@@ -69,17 +80,33 @@ def url_of(path: Path) -> str | None:
     return f"{scheme}:///{rest}" if scheme in ("file", "local") else f"{scheme}://{rest}"
 
 
-def parse_crop(text: str) -> Crop:
-    """`"X,Y,W,H"` as a crop.
+class Part(NamedTuple):
+    """Which part of each image is meant: a crop, the largest face, every face, or the whole."""
+
+    crop: Crop | None = None
+    face: bool = False
+    every: bool = False
+
+
+ALL_OF_IT = Part()
+
+
+def parse_part(text: str | None, framing: str = "") -> Part:
+    """What `--crop` says; None is the face where the model's images are framed so, else the whole.
 
     Raises:
-        ConfigError: not four whole numbers, or an empty part.
+        ConfigError: no word that is known and no four whole numbers, or an empty part.
     """
+    if text is None or text in ("auto", "all", "none"):
+        return Part(face=text in ("auto", "all") or (text is None and framing == "face"), every=text == "all")
     parts = text.split(",")
     numbers = [int(part) for part in parts if part.strip().isascii() and part.strip().isdigit()]
     if not len(parts) == len(numbers) == 4 or 0 in numbers[2:]:
-        raise ConfigError(f"--crop {text!r} is not of the form X,Y,W,H", "give left, top, width and height in pixels")
-    return Crop(*numbers)
+        raise ConfigError(
+            f"--crop {text!r} is not of the form X,Y,W,H",
+            "give left, top, width and height in pixels, or auto, all or none",
+        )
+    return Part(Crop(*numbers))
 
 
 Thing = TypeVar("Thing")
@@ -114,8 +141,8 @@ def parse_shard(text: str | None) -> Shard:
     return Shard(numbers[0] - 1, numbers[1])
 
 
-def find_sources(paths: Sequence[Path], recursive: bool, crop: Crop | None = None, note: Note = silent) -> list[Source]:
-    """The images that `paths` (files, folders, `-`) stand for; `crop`: that part of each.
+def find_sources(paths: Sequence[Path], recursive: bool, part: Part = ALL_OF_IT, note: Note = silent) -> list[Source]:
+    """The images that `paths` (files, folders, `-`) stand for; `part`: that part of each.
 
     Args:
         note: is told what is passed over in folders.
@@ -128,7 +155,7 @@ def find_sources(paths: Sequence[Path], recursive: bool, crop: Crop | None = Non
     for path in paths:
         is_odd_image = not recursive and path.suffix.lower() in SUFFIXES  # one bad name of a glob stops no other
         if path == STREAM or is_odd_image or not _is_folder(path):
-            sources.append(Source(path=path, crop=crop))
+            sources.append(Source(path=path, crop=part.crop, face=part.face))
             continue
         if not recursive:
             raise ConfigError(f"{path} is a folder", "add -r to take all images in it")
@@ -138,7 +165,7 @@ def find_sources(paths: Sequence[Path], recursive: bool, crop: Crop | None = Non
             raise DataError(f"{path} has no images in it", told)
         if told:
             note(f"{path}: {told}")
-        sources += [Source(path=image, below=path, crop=crop) for image in found.images]
+        sources += [Source(path=image, below=path, crop=part.crop, face=part.face) for image in found.images]
     return sources
 
 
@@ -168,21 +195,71 @@ def listed_paths(data: bytes, separator: bytes = b"\n") -> list[Path]:
 
 
 def load_source(source: Source, side: int, read_stdin: Callable[[], bytes] = bytes) -> Loaded | Failure:
-    """The image behind `source`, fitted into a square of `side`.
+    """The image behind `source`, or the part of it that is meant, fitted into a square of `side`.
 
     Args:
         read_stdin: gives the bytes behind a source that is `STREAM`.
     """
     try:
-        max_side = 2 * side if source.crop is None else None  # a crop is counted in the file's own pixels
-        picture = read_image(read_stdin() if source.path == STREAM else source.path, max_side)
-        if source.crop is not None:
-            picture = source.crop.of(picture, "stdin" if source.path == STREAM else str(source.path))
-        return Loaded(source, *fit(picture, side), picture.note)
+        data = read_stdin() if source.path == STREAM else source.path
+        if source.crop is not None or not source.face:
+            # A crop is counted in the file's own pixels.
+            return fitted(source, read_image(data, 2 * side if source.crop is None else None), side, source.crop)
+        picture = read_image(data, LOOK_AT)
+        if max(picture.size) <= side:
+            return fitted(source, picture, side)
+        crop = next(iter(face_crops(picture)), None)
+        if crop is None:
+            return fitted(source, picture, side)._replace(faceless=True)
+        if crop.width * crop.height >= MOSTLY * picture.size[0] * picture.size[1]:
+            return fitted(source, picture, side)  # it is framed already
+        if picture.rgb.width * crop.width < side * picture.size[0]:
+            picture = read_image(data)  # a small face is enlarged from all of its pixels
+        return fitted(source, picture, side, crop)
     except I2IError as error:
         return Failure(source, error)
     except OSError as error:  # a name that is too long, a folder that may not be entered
         return Failure(source, DataError(f"{source.path}: {error.strerror}"))
+
+
+LOOK_AT = 1280
+"""Faces are looked for in an image decoded at about this longest side."""
+
+MOSTLY = 0.7
+"""An image of which a face's square is this share is a framed face, and taken whole."""
+
+
+def fitted(source: Source, picture: Picture, side: int, crop: Crop | None = None) -> Loaded:
+    """`picture`, or its part `crop`, in a square of `side`.
+
+    Raises:
+        DataError: the crop reaches beyond it.
+    """
+    if crop is not None:
+        picture = crop.of(picture, "stdin" if source.path == STREAM else str(source.path))
+    return Loaded(source, *fit(picture, side), picture.note, crop)
+
+
+def every_face(sources: Sequence[Source]) -> list[Source]:
+    """A source for each face in the images; the image itself where none is found, or it cannot be read."""
+    found = []
+    for source in sources:
+        try:
+            crops = face_crops(read_image(source.path, LOOK_AT))
+        except (I2IError, OSError):  # told when it is read for its translation
+            crops = []
+        found += [replace(source, crop=crop, number=number) for number, crop in enumerate(crops, 1)] or [source]
+    return found
+
+
+def face_crops(picture: Picture) -> list[Crop]:
+    """The square around each face in `picture`, the largest first, in pixels of the upright image."""
+    # Late: onnxruntime.
+    from i2i_cli.data.framing import framed
+    from i2i_cli.inference.faces import find_faces
+
+    scale = picture.size[0] / picture.rgb.width
+    return [framed(face.scaled(scale), picture.size) for face in find_faces(picture.rgb)]
 
 
 def load_batches(
@@ -201,63 +278,3 @@ def load_batches(
         for start in range(size, len(sources) + size, size):
             current, ahead = ahead, submit(start)
             yield [future.result() for future in current]
-
-
-def load_image(image: ImageLike, side: int) -> Loaded:
-    """What a program gives as an image, fitted into a square of `side`.
-
-    Raises:
-        DataError: it cannot be read.
-        ConfigError: it is nothing that an image can be taken from.
-    """
-    # Late, as in all of this file: what is wrong with a command line is told without numpy.
-    import numpy as np
-
-    if isinstance(image, Image.Image):
-        try:
-            picture = upright(image)
-        except Exception as error:  # whatever Pillow trips over: its file is closed, damaged or cut
-            raise DataError(f"the image given cannot be read: {error or type(error).__name__}") from error
-    elif isinstance(image, np.ndarray):
-        picture = upright(_from_levels(image))
-    else:
-        picture = read_image(_file_behind(image), 2 * side)
-    source = Source(path=Path(image) if isinstance(image, (str, os.PathLike)) else STREAM)
-    return Loaded(source, *fit(picture, side), picture.note)
-
-
-def _file_behind(image: str | os.PathLike[str] | bytes | BinaryIO) -> Path | bytes:
-    """The path of an image file, or the bytes of one."""
-    if isinstance(image, (str, os.PathLike)):
-        return Path(image)
-    if isinstance(image, (bytes, bytearray, memoryview)):
-        return bytes(image)
-    data = _bytes_in(image) if hasattr(image, "read") else None
-    if not isinstance(data, bytes):
-        raise ConfigError(f"an object of type {type(image).__name__} is not an image", _IMAGES)
-    return data
-
-
-def _bytes_in(file: Any) -> object:
-    """What is read of a file object; None of one that is opened as text."""
-    try:
-        return file.read()
-    except UnicodeDecodeError:
-        return None
-    except (OSError, ValueError) as error:  # a ValueError: it is closed
-        raise DataError(f"the file given cannot be read: {error}") from error
-
-
-_IMAGES = "give a path, a Pillow image, the bytes of a file, a file opened as binary, or an array of uint8"
-
-
-def _from_levels(levels: "NDArray[Any]") -> Image.Image:
-    import numpy as np
-
-    shape = levels.shape
-    if levels.dtype != np.uint8 or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))) or 0 in shape:
-        raise ConfigError(
-            f"an array of {levels.dtype} with the shape {shape} is not an image",
-            "give values of 0 to 255 as uint8: (height, width), or with 3 or 4 channels last",
-        )
-    return Image.fromarray(np.ascontiguousarray(levels))

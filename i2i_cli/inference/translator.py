@@ -14,7 +14,8 @@ from PIL import Image
 from i2i_cli.checkpoints.header import describe
 from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.inference.coder import Coder
-from i2i_cli.inference.inputs import BATCH, STREAM, ImageLike, Loaded, load_image
+from i2i_cli.inference.image_like import ImageLike, load_image
+from i2i_cli.inference.inputs import BATCH, STREAM, Loaded
 from i2i_cli.inference.latent_classifier import DOMAINS
 
 SIZES = ("input", "model")

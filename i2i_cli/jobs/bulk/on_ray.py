@@ -40,7 +40,7 @@ def translate_on_ray(job: FileTranslation, tasks: Sequence[Task]) -> Generator[O
     rows = [
         {
             "source": _absolute(task.source.path),
-            "crop": json.dumps(task.source.crop),
+            "crop": json.dumps([task.source.crop, task.source.face]),
             "outputs": json.dumps([_absolute(path) for path in task.outputs]),
         }
         for task in tasks
@@ -88,7 +88,7 @@ class _Translating:
 
     def __call__(self, rows: Rows) -> Rows:
         tasks = [
-            Task(Source(path=Path(source), crop=_crop(crop)), [Path(path) for path in json.loads(outputs)])
+            Task(Source(path=Path(source), **_part(crop)), [Path(path) for path in json.loads(outputs)])
             for source, crop, outputs in zip(rows["source"], rows["crop"], rows["outputs"], strict=True)
         ]
         with TemporaryDirectory() as folder:
@@ -196,6 +196,7 @@ def _error(facts: dict[str, Any] | None) -> I2IError | None:
     return None if facts is None else I2IError(**facts)
 
 
-def _crop(text: str) -> Crop | None:
-    values = json.loads(text)
-    return None if values is None else Crop(*values)
+def _part(text: str) -> dict[str, Any]:
+    """What a row says of the part that is meant."""
+    crop, face = json.loads(text)
+    return {"crop": None if crop is None else Crop(*crop), "face": face}

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from i2i_cli.data.folders import Note, Walk, passed_over, silent
-from i2i_cli.data.geometry import Crop
 from i2i_cli.data.images import SUFFIXES
 from i2i_cli.errors import ConfigError, DataError
 from i2i_cli.inference import inputs
-from i2i_cli.inference.inputs import ADDRESS, Source, url_of
+from i2i_cli.inference.inputs import ADDRESS, ALL_OF_IT, Part, Source, url_of
 
 
 def local_place(path: Path, folder: Path) -> Path:
@@ -63,17 +62,17 @@ def exists(path: Path) -> bool:
         raise DataError(f"cannot look for {url}: {error}") from error
 
 
-def find_sources(paths: Sequence[Path], recursive: bool, crop: Crop | None = None, note: Note = silent) -> list[Source]:
+def find_sources(paths: Sequence[Path], recursive: bool, part: Part = ALL_OF_IT, note: Note = silent) -> list[Source]:
     """As `inputs.find_sources`, at addresses too."""
     found = []
     for path in paths:
         url = url_of(path)
         if url is None:
-            found += inputs.find_sources([path], recursive, crop, note)
+            found += inputs.find_sources([path], recursive, part, note)
             continue
         fs, name = _file_system(url)
         if not fs.isdir(name):
-            found.append(Source(path=path, crop=crop))
+            found.append(Source(path=path, crop=part.crop, face=part.face))
             continue
         if not recursive:
             raise ConfigError(f"{url} is a folder", "add -r to take all images in it")
@@ -86,7 +85,8 @@ def find_sources(paths: Sequence[Path], recursive: bool, crop: Crop | None = Non
         if told:
             note(f"{url}: {told}")
         start = str(fs._strip_protocol(name)).rstrip("/")
-        found += [Source(path=path / each[len(start) :].lstrip("/"), below=path, crop=crop) for each in names]
+        places = [path / each[len(start) :].lstrip("/") for each in names]
+        found += [Source(path=place, below=path, crop=part.crop, face=part.face) for place in places]
     return found
 
 

@@ -150,6 +150,7 @@ def _output(source: Source, label: str, out: Path | None, to_folder: bool, suffi
     if out is not None and not to_folder:
         return out
     stem = "stdin" if source.path == STREAM else source.path.stem
+    stem += f"-{source.number}" if source.number else ""
     name = f"{stem}-{_safe(label)}{suffix}"
     if out is None:
         return source.path.parent / name
@@ -171,6 +172,7 @@ class Outcome:
         data: the encoded image, where the output is stdout.
         skipped: all outputs were there already, and were to be left alone.
         note: what a person should know of how the source was read.
+        crop, faceless: the part that was translated, and whether a face was looked for in vain: see `inputs.Loaded`.
         loaded, squares: the image as the model saw it, and its translations, where they were asked for.
     """
 
@@ -179,6 +181,8 @@ class Outcome:
     data: bytes = b""
     skipped: bool = False
     note: str = ""
+    crop: Crop | None = None
+    faceless: bool = False
     loaded: Loaded | None = None
     squares: "Sequence[NDArray[np.uint8]]" = ()
     error: I2IError | None = None

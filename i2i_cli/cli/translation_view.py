@@ -1,0 +1,91 @@
+"""What `i2i translate` tells of its work, and the pictures that it draws besides."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from i2i_cli.cli.progress import progress
+from i2i_cli.cli.report import print_error, print_result, say, write_stdout
+from i2i_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from i2i_cli.jobs.translation.files import FileTranslation
+    from i2i_cli.jobs.translation.planning import Outcome
+
+
+def told(outcomes: "Generator[Outcome, None, None]", num_tasks: int, as_json: bool) -> "tuple[Sequence[Outcome], int]":
+    """Tell each outcome; those that a sheet can show, and how many failed."""
+    shown, num_failed, num_faceless = list["Outcome"](), 0, 0
+    with closing(outcomes), progress("translating", num_tasks) as report:  # a signal waits for what is being written
+        for done, outcome in enumerate(outcomes, 1):
+            num_failed += not _report(outcome, as_json)
+            num_faceless += outcome.faceless
+            if num_tasks == 1 and outcome.crop is not None:
+                say(f"cut to {','.join(map(str, outcome.crop))} (x,y,w,h); --crop none takes the whole image")
+            report(done, num_tasks)
+            if outcome.loaded is not None and len(shown) < SHEET_ROWS:
+                shown.append(outcome)
+    if num_faceless:
+        what = "the image" if num_tasks == 1 else f"{num_faceless} of {num_tasks} images"
+        say(f"no face found in {what}: taken whole")
+    return shown, num_failed
+
+
+SHEET_ROWS = 64
+"""Images that a sheet shows."""
+
+
+def check_pictures(sheet: Path | None, gif: Path | None, force: bool, num_images: int) -> None:
+    """Refuse what could not be drawn, before any work."""
+    if sheet is None and gif is None:
+        return
+    from i2i_cli.files import check_new
+    from i2i_cli.jobs.plots.sheets import check_picture
+    from i2i_cli.jobs.translation.morph import check_morph
+
+    for path, check in ((sheet, check_picture), (gif, check_morph)):
+        if path is not None:
+            check(path)
+            check_new(path, force)
+    if gif is not None and num_images > 1:
+        raise ConfigError(f"--gif shows one image, not {num_images}", "name one image, or use --sheet")
+
+
+def draw(job: "FileTranslation", shown: "Sequence[Outcome]", sheet: Path | None, gif: Path | None) -> None:
+    """Draw what was translated, and say where."""
+    from i2i_cli.jobs.plots.sheets import save_translations_sheet
+    from i2i_cli.jobs.translation.morph import save_morph
+
+    seen = [(outcome.loaded, outcome.squares) for outcome in shown if outcome.loaded is not None]
+    if sheet is not None:
+        rows = [[loaded.square, *squares] for loaded, squares in seen]
+        save_translations_sheet(sheet, [target.label for target in job.targets], rows)
+        say(f"sheet: {sheet}")
+    if gif is not None:
+        save_morph(gif, job.translator, seen[0][0], job.targets, job.own)
+        say(f"morph: {gif}")
+
+
+def _report(outcome: "Outcome", as_json: bool) -> bool:
+    """Tell what became of one image; True if it succeeded."""
+    from i2i_cli.inference.inputs import url_of
+
+    if outcome.note:
+        say(f"{outcome.source}: {outcome.note}")
+    if outcome.data:
+        write_stdout(outcome.data)
+    else:
+        for label, path in outcome.written:
+            output = url_of(path) or str(path)
+            values: dict[str, Any] = {
+                "input": url_of(outcome.source) or str(outcome.source),
+                "to": label,
+                "output": output,
+            }
+            values |= {} if outcome.crop is None else {"crop": list(outcome.crop)}
+            print_result(values, output, as_json)
+    if outcome.error is not None:
+        print_error(outcome.error)
+    return outcome.error is None
