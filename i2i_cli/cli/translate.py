@@ -186,7 +186,7 @@ def translate(
     }  # fmt: skip
     runtime = "torch" if engine == "ray" else runtime
     job, outcomes = _begun(tasks, wanted, settings, engine, lambda: open_model(chosen, device, runtime))
-    shown, num_failed = told(outcomes, len(tasks), as_json)
+    shown, num_failed = told(outcomes, len(tasks), chosen.name, as_json)
     if job is not None and shown:
         draw(job, shown, sheet, gif)
     summarise(num_failed, len(tasks))

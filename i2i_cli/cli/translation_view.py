@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from i2i_cli.jobs.translation.planning import Outcome
 
 
-def told(outcomes: "Generator[Outcome, None, None]", num_tasks: int, as_json: bool) -> "tuple[Sequence[Outcome], int]":
-    """Tell each outcome; those that a sheet can show, and how many failed."""
-    shown, num_failed, num_faceless = list["Outcome"](), 0, 0
+def told(
+    outcomes: "Generator[Outcome, None, None]", num_tasks: int, model: str, as_json: bool
+) -> "tuple[Sequence[Outcome], int]":
+    """Tell each outcome; those that a sheet can show, and how many failed. `model` is what the weights are called."""
+    shown, num_failed, num_faceless, unlike = list["Outcome"](), 0, 0, list[Path]()
     with closing(outcomes), progress("translating", num_tasks) as report:  # a signal waits for what is being written
         for done, outcome in enumerate(outcomes, 1):
             num_failed += not _report(outcome, as_json)
             num_faceless += outcome.faceless
+            unlike += [outcome.source] if outcome.unlike else []
             if num_tasks == 1 and outcome.crop is not None:
                 say(f"cut to {','.join(map(str, outcome.crop))} (x,y,w,h); --crop none takes the whole image")
             report(done, num_tasks)
@@ -30,6 +33,9 @@ def told(outcomes: "Generator[Outcome, None, None]", num_tasks: int, as_json: bo
     if num_faceless:
         what = "the image" if num_tasks == 1 else f"{num_faceless} of {num_tasks} images"
         say(f"no face found in {what}: taken whole")
+    if unlike:
+        what = f"{unlike[0]} is" if len(unlike) == 1 else f"{len(unlike)} images, such as {unlike[0]}, are"
+        say(f"{what} unlike what {model} was trained on: expect little of the result")
     return shown, num_failed
 
 

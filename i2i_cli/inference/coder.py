@@ -13,6 +13,16 @@ from i2i_cli.errors import ConfigError, DataError
 from i2i_cli.inference.inputs import STREAM, Loaded
 from i2i_cli.inference.latent_classifier import DOMAINS, LatentClassifier
 
+FAR = 3.5
+"""Squared Mahalanobis distance of a number of a domain code from the kept ones, above which it is like none of them:
+1 is usual; of images like the training images fewer than one in twenty is above it (benchmarks/unlike.py)."""
+
+POORLY = 2.0
+"""Rebuild error above which an image is unlike the training images, over the error on held-out images."""
+
+MIN_KEPT = 16
+"""Of fewer kept codes no distance is told."""
+
 
 class Coder(Weights, ABC):
     """Codes of squares (S, S, 3) uint8, squares from codes, and what codes tell of an image's domain."""
@@ -112,6 +122,29 @@ class Coder(Weights, ABC):
             raise ConfigError(f"{self.path} cannot tell an image's domain", "give it with --from")
         return [self.classifier().classes[place] for place in self.probabilities(squares).argmax(1).tolist()]
 
+    def unlike(self, squares: Sequence[NDArray[np.uint8]], codes: Any, thorough: bool = True) -> NDArray[np.bool_]:
+        """Whether each image is unlike what the model was trained on: (B,).
+
+        Its domain code is far from the kept ones of every domain; or, where it is asked for, the image rebuilt from
+        its own codes is far from it. Neither sees all that is strange: see docs/images.md. Of a model that needs an
+        image's domain, whose codes are of several encoders, nothing is said.
+
+        Args:
+            codes: of the images, by `encode`.
+            thorough: rebuild the images too, which takes as long as a translation.
+        """
+        if self.needs_source:
+            return np.zeros(len(squares), bool)
+        rows = self.numbers(codes.domain)
+        kept = [self.numbers(self.kept_codes(domain)) for domain in self.domains]
+        far = [_distance(rows, of_domain) for of_domain in kept if len(of_domain) >= MIN_KEPT]
+        found = np.min(far, axis=0) > FAR if far else np.zeros(len(rows), bool)
+        usual = self.header.figures.get("reconstruction_l1")
+        if thorough and usual:
+            rebuilt = self.pixels(codes).astype(np.float32)
+            found |= np.abs(rebuilt - np.stack(squares)).mean((1, 2, 3)) / 127.5 > POORLY * usual
+        return found
+
     def sources_of(self, squares: Sequence[NDArray[np.uint8]], known: Sequence[str | None]) -> list[str] | None:
         """The domain of each image, as `known` says or else as it is classified; None where codes need no source.
 
@@ -157,3 +190,11 @@ class Coder(Weights, ABC):
             f"{what} is of {source}, which translates to {' or '.join(reached)}, not {target}",
             f"use --to {reached[0]}, or give its domain with --from",
         )
+
+
+def _distance(rows: NDArray[np.float32], kept: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Squared Mahalanobis distance of rows (B, j) from codes (n, j), over j; n may be little more than j."""
+    centred = rows - kept.mean(0)
+    spread = np.cov(kept, rowvar=False).reshape(kept.shape[1], -1).astype(np.float64)
+    spread += 0.01 * np.trace(spread) / len(spread) * np.eye(len(spread))
+    return np.einsum("ij,ij->i", centred, np.linalg.solve(spread, centred.T).T) / len(spread)

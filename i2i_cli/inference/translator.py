@@ -39,10 +39,16 @@ class Target:
 
 
 class Translated(NamedTuple):
-    """One image in every target that was asked for, as squares, and its own domain where codes need it."""
+    """One image in every target that was asked for, as squares.
+
+    Args:
+        source: its own domain, where codes need it.
+        unlike: it is unlike what the model was trained on: see `Coder.unlike`.
+    """
 
     squares: Sequence[NDArray[np.uint8]]
     source: str | None
+    unlike: bool = False
 
 
 class BaseTranslator(Coder):
@@ -113,13 +119,19 @@ class BaseTranslator(Coder):
         return made if isinstance(image, (list, tuple)) else made[0]
 
     def translated(
-        self, loaded: Sequence[Loaded], targets: Sequence[Target], own: str | None = None, strength: float = 1.0
+        self,
+        loaded: Sequence[Loaded],
+        targets: Sequence[Target],
+        own: str | None = None,
+        strength: float = 1.0,
+        thorough: bool = False,
     ) -> list[Translated]:
         """Each loaded image in every target: `Frame.restore` gives a square the image's own size again.
 
         Args:
             own: the domain of all images, where codes need it; else their folders', else predicted.
             strength: see `decode`.
+            thorough: see `unlike`.
         """
         if not loaded:
             return []
@@ -127,7 +139,10 @@ class BaseTranslator(Coder):
         codes = self.encode([item.square for item in loaded], sources)
         by_target = [self.decode(codes, target, strength, sources) for target in targets]
         known: Sequence[str | None] = sources or [None] * len(loaded)
-        return [Translated(squares, source) for *squares, source in zip(*by_target, known, strict=True)]
+        unlike = self.unlike([item.square for item in loaded], codes, thorough).tolist()
+        return [
+            Translated(squares, source, odd) for *squares, source, odd in zip(*by_target, known, unlike, strict=True)
+        ]
 
     def decode(
         self, codes: Any, target: Target, strength: float = 1.0, sources: Sequence[str] | None = None

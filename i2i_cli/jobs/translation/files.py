@@ -13,7 +13,7 @@ from i2i_cli.data.geometry import pasted
 from i2i_cli.data.images import Picture, read_image
 from i2i_cli.data.writing import encode_image, write_image
 from i2i_cli.errors import DataError, I2IError
-from i2i_cli.inference.inputs import STREAM, Failure, Loaded, Source, face_crops, fitted, load_batches
+from i2i_cli.inference.inputs import BATCH, STREAM, Failure, Loaded, Source, face_crops, fitted, load_batches
 from i2i_cli.inference.translator import BaseTranslator, Target, Translated
 from i2i_cli.jobs.translation.planning import Outcome, Task, settled
 
@@ -68,7 +68,7 @@ class FileTranslation:
                 owners = [next(waiting) for _ in batch]
                 loaded = [(task, item) for task, item in zip(owners, batch, strict=True) if isinstance(item, Loaded)]
                 items = [item for _, item in loaded]
-                made = self.translator.translated(items, self.targets, self.own, self.strength)
+                made = self.translator.translated(items, self.targets, self.own, self.strength, len(tasks) <= BATCH)
                 written = pool.map(self._write, *zip(*loaded, strict=True), made) if loaded else iter(())
                 yield from _in_order(*before)  # while this batch is written, the next one is translated
                 before = (batch, written)
@@ -76,7 +76,7 @@ class FileTranslation:
 
     def _write(self, task: Task, item: Loaded, made: Translated) -> Outcome:
         done = self._written(task, made.source, [item.frame.restore(one, self.at_model_size) for one in made.squares])
-        done = replace(done, note=item.note, crop=item.crop, faceless=item.faceless)
+        done = replace(done, note=item.note, crop=item.crop, faceless=item.faceless, unlike=made.unlike)
         return replace(done, loaded=item, squares=made.squares) if self.keep_squares and done.error is None else done
 
     def _written(self, task: Task, own: str | None, images: Sequence[Image.Image]) -> Outcome:
@@ -107,11 +107,11 @@ class FileTranslation:
                 told = error if isinstance(error, I2IError) else DataError(f"{source.path}: {error.strerror}")
                 yield Outcome(source=source.path, error=told)
                 continue
-            made = self.translator.translated(items, self.targets, self.own, self.strength)
+            made = self.translator.translated(items, self.targets, self.own, self.strength, len(tasks) <= BATCH)
             photos = [self._photo(picture, items, [part.squares[i] for part in made]) for i in range(len(self.targets))]
             first = items[0]
             done = replace(self._written(task, made[0].source, photos), note=picture.note, crop=first.crop)
-            done = replace(done, faceless=first.faceless)
+            done = replace(done, faceless=first.faceless, unlike=all(part.unlike for part in made))
             keeps = self.keep_squares and done.error is None
             yield replace(done, loaded=first, squares=made[0].squares) if keeps else done
 

@@ -173,6 +173,7 @@ class Outcome:
         skipped: all outputs were there already, and were to be left alone.
         note: what a person should know of how the source was read.
         crop, faceless: the part that was translated, and whether a face was looked for in vain: see `inputs.Loaded`.
+        unlike: the image is unlike what the model was trained on: see `Coder.unlike`.
         loaded, squares: the image as the model saw it, and its translations, where they were asked for.
     """
 
@@ -183,6 +184,7 @@ class Outcome:
     note: str = ""
     crop: Crop | None = None
     faceless: bool = False
+    unlike: bool = False
     loaded: Loaded | None = None
     squares: "Sequence[NDArray[np.uint8]]" = ()
     error: I2IError | None = None
