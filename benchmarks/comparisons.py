@@ -19,7 +19,7 @@ from torch import Tensor
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import Dataset, decoded
 from i2i_cli.data.domains import scan
-from i2i_cli.inference.loaded import Translator, load
+from i2i_cli.inference.loaded import TorchTranslator, load
 from i2i_cli.models.descriptor import CELLS, CHANNELS, BackboneFeatures
 
 DEVICE = torch.device("cpu")
@@ -72,7 +72,7 @@ def local_scaling(cosines: Tensor, count: int = 10) -> Tensor:
 
 
 def main() -> None:
-    translator: Translator = load(sys.argv[1], device="cpu")
+    translator: TorchTranslator = load(sys.argv[1], device="cpu")
     dataset = decoded(scan(Path(sys.argv[2])), translator.image_size)
     pairs = list(permutations(range(len(dataset.domains)), 2))
     pixels = encoded(dataset, dataset.test, lambda images: images.flatten(1))

@@ -3,7 +3,7 @@
     python benchmarks/folders.py [--small N] [--large N] [-w WEIGHTS]
 
 N small images of the model's own size, and N photos of 12 megapixels (JPEG). The model alone: batches
-that are decoded already, nothing written. One by one: `Translator.translate` of each and a save. What
+that are decoded already, nothing written. One by one: `TorchTranslator.translate` of each and a save. What
 decoding and encoding take of the cores by themselves is the floor on a machine without a GPU. The
 command's own start is in its time; the peak of its memory is printed for a quarter of the images and for all.
 """
@@ -24,7 +24,7 @@ from PIL import Image
 from i2i_cli.data.images import read_image
 from i2i_cli.data.writing import encode_image
 from i2i_cli.inference.inputs import BATCH, Source, load_batches
-from i2i_cli.inference.loaded import Translator, load
+from i2i_cli.inference.loaded import TorchTranslator, load
 
 ONE_BY_ONE = 64
 """Images that the loop of one by one is timed on."""
@@ -67,7 +67,7 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def model_alone(translator: Translator, paths: list[Path], to: str) -> float:
+def model_alone(translator: TorchTranslator, paths: list[Path], to: str) -> float:
     """Images a second through encoder and decoder."""
     (batch,) = load_batches([Source(path=path) for path in paths[:BATCH]], translator.image_size)
     squares, target = [item.square for item in batch], translator.target(to)  # type: ignore[union-attr]

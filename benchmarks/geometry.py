@@ -29,7 +29,7 @@ from PIL import Image
 from i2i_cli.data.geometry import fit
 from i2i_cli.data.glyphs import draw_styles
 from i2i_cli.data.images import Picture
-from i2i_cli.inference.loaded import Translator, load
+from i2i_cli.inference.loaded import TorchTranslator, load
 from i2i_cli.jobs.training.config import run_config
 from i2i_cli.jobs.training.start import train
 
@@ -81,7 +81,7 @@ def originals(glyphs: Path, split: str, kind: str) -> dict[str, list[Image.Image
     return found
 
 
-def trained(folder: Path, images: dict[str, list[Image.Image]], square: Square, steps: int) -> Translator:
+def trained(folder: Path, images: dict[str, list[Image.Image]], square: Square, steps: int) -> TorchTranslator:
     """A model of the squares that `square` makes; crops of each image are taken twice."""
     data, random = folder / "data", np.random.default_rng(2)
     for domain, own in images.items():
@@ -99,7 +99,7 @@ def trained(folder: Path, images: dict[str, list[Image.Image]], square: Square, 
     return load(folder / "run", "cpu")
 
 
-def translated(model: Translator, image: Image.Image, to: str, geometry: str) -> Image.Image:
+def translated(model: TorchTranslator, image: Image.Image, to: str, geometry: str) -> Image.Image:
     if geometry == "squeezed":
         small = image.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
         return model.translate(small, to=to).resize(image.size, Image.Resampling.LANCZOS)

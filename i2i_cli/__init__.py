@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from i2i_cli.inference.loaded import Translator, load
+    from i2i_cli.inference.opening import load
+    from i2i_cli.inference.translator import Translator
     from i2i_cli.jobs.evaluation.evaluate import evaluate
     from i2i_cli.jobs.retrieval.gallery import open_gallery
     from i2i_cli.jobs.retrieval.indexing import index_folder
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "NeighbourSearch": "i2i_cli.jobs.retrieval.neighbours",
-    "Translator": "i2i_cli.inference.loaded",
+    "Translator": "i2i_cli.inference.translator",
     "evaluate": "i2i_cli.jobs.evaluation.evaluate",
     "index_folder": "i2i_cli.jobs.retrieval.indexing",
-    "load": "i2i_cli.inference.loaded",
+    "load": "i2i_cli.inference.opening",
     "open_gallery": "i2i_cli.jobs.retrieval.gallery",
     "resume": "i2i_cli.jobs.training.start",
     "run_config": "i2i_cli.jobs.training.config",

@@ -74,7 +74,8 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("-V", "--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error too.")] = False,
     offline: Annotated[bool, typer.Option("--offline", envvar=OFFLINE, help="Never download anything.")] = False,

@@ -32,7 +32,7 @@ from i2i_cli.files import shown_path
 
 if TYPE_CHECKING:
     from i2i_cli.inference.inputs import Source
-    from i2i_cli.inference.translator import BaseTranslator
+    from i2i_cli.inference.translator import Translator
     from i2i_cli.jobs.retrieval.gallery import Gallery
     from i2i_cli.jobs.retrieval.neighbours import Answer
 
@@ -52,6 +52,7 @@ SEARCH = "Search"
 """The group of the options that say what is searched, and how."""
 
 
+@app.command("neighbors", hidden=True, epilog=EXAMPLES)
 @app.command(epilog=EXAMPLES)
 def neighbours(
     images: ImagesArg = None,
@@ -152,9 +153,7 @@ def neighbours(
     summarise(num_failed, len(sources), failed=bool(num_spoilt))
 
 
-def _open_gallery(
-    chosen: Path | None, translator: "BaseTranslator", sources: "Sequence[Source]"
-) -> "tuple[Gallery, int]":
+def _open_gallery(chosen: Path | None, translator: "Translator", sources: "Sequence[Source]") -> "tuple[Gallery, int]":
     """The gallery to search, made first where a folder was asked for, and how many of its images failed."""
     from i2i_cli.cli.progress import progress
     from i2i_cli.inference.inputs import STREAM

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from i2i_cli.checkpoints.weights import Weights
     from i2i_cli.inference.inputs import Part, Source
-    from i2i_cli.inference.loaded import Translator
-    from i2i_cli.inference.translator import BaseTranslator
+    from i2i_cli.inference.loaded import TorchTranslator
+    from i2i_cli.inference.translator import Translator
 
 
 def complete_domain(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -197,7 +197,7 @@ def chosen_weights(weights: str | None, domains: "Sequence[str]" = ()) -> "Weigh
     return ExportedTranslator(Path(weights))
 
 
-def open_model(weights: "Weights", device: str, runtime: str) -> "BaseTranslator":
+def open_model(weights: "Weights", device: str, runtime: str) -> "Translator":
     """The model of `weights`, run by onnxruntime or by torch; named in one line on stderr."""
     # Late: onnxruntime, or torch.
     from i2i_cli.checkpoints.header import describe
@@ -210,7 +210,7 @@ def open_model(weights: "Weights", device: str, runtime: str) -> "BaseTranslator
     return model
 
 
-def open_translator(weights: str | None, device: str) -> "Translator":
+def open_translator(weights: str | None, device: str) -> "TorchTranslator":
     """The model meant by `-w`, run by torch; named in one line on stderr."""
     # Late: torch.
     from i2i_cli.checkpoints.header import describe

@@ -35,7 +35,7 @@ from i2i_cli.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from i2i_cli.inference.translator import BaseTranslator
+    from i2i_cli.inference.translator import Translator
     from i2i_cli.jobs.translation.files import FileTranslation
     from i2i_cli.jobs.translation.planning import Outcome, TargetChoice, Task
 
@@ -44,7 +44,7 @@ EXAMPLES = """Examples:
 \b
   i2i translate img.png --to anime              write img-anime.png
   i2i translate photos/ --to anime -o out/      a folder, mirrored below out/
-  i2i translate party.jpg --to anime --crop all --paste   every face in a photo
+  i2i translate us.jpg --to anime --crop all --paste   every face in a photo
   i2i translate img.png --to anime --samples 5  five results, five codes
   i2i translate img.png --like art.png          the domain code of art.png
   i2i translate - --to anime < a.png > b.png    read stdin, write stdout
@@ -197,7 +197,7 @@ def _begun(
     wanted: "TargetChoice",
     settings: dict[str, Any],
     engine: str,
-    open_translator: "Callable[[], BaseTranslator]",
+    open_translator: "Callable[[], Translator]",
 ) -> "tuple[FileTranslation | None, Generator[Outcome, None, None]]":
     """The translation and its outcomes; no model is loaded where there is nothing for it to do."""
     from i2i_cli.jobs.translation.planning import settled

@@ -19,7 +19,7 @@ from i2i_cli.checkpoints.weights import Weights
 from i2i_cli.config import updated
 from i2i_cli.errors import ConfigError, DeviceError, I2IError, WeightsError
 from i2i_cli.inference.latent_classifier import linear
-from i2i_cli.inference.translator import BaseTranslator, Target
+from i2i_cli.inference.translator import Target, Translator
 
 KEY = "i2i"
 FORMAT = 2
@@ -37,7 +37,7 @@ class Arrays(NamedTuple):
     domain: Numbers
 
 
-class ExportedTranslator(BaseTranslator):
+class ExportedTranslator(Translator):
     """The graphs that `i2i export` wrote, and all that their metadata tells. Each is read when it is first needed.
 
     Args:
@@ -172,7 +172,9 @@ def open_export(weights: Weights, device: str = "auto") -> ExportedTranslator:
     """
     folder = export_folder(weights.path)
     if not is_export(folder):
-        raise WeightsError(f"there is no export of {weights.path}", _again(weights.path), exit_code=2)
+        raise WeightsError(
+            f"there is no export of {weights.name}", f"make it: i2i export -w {weights.name}", exit_code=2
+        )
     return ExportedTranslator(folder, weights.path, device)
 
 

@@ -213,7 +213,7 @@ def load_source(source: Source, side: int, read_stdin: Callable[[], bytes] = byt
             return fitted(source, picture, side)._replace(faceless=True)
         if crop.width * crop.height >= MOSTLY * picture.size[0] * picture.size[1]:
             return fitted(source, picture, side)  # it is framed already
-        if picture.rgb.width * crop.width < side * picture.size[0]:
+        if picture.rgb.width * crop.width < 2 * side * picture.size[0]:
             picture = read_image(data)  # a small face is enlarged from all of its pixels
         return fitted(source, picture, side, crop)
     except I2IError as error:

@@ -21,7 +21,7 @@ from i2i_cli.data.augment import to_bytes, to_model_range
 from i2i_cli.engine.device import pick_device
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.inference.latent_classifier import LatentClassifier, classifiers_among
-from i2i_cli.inference.translator import BaseTranslator
+from i2i_cli.inference.translator import Translator
 from i2i_cli.models import family
 from i2i_cli.models.descriptor import Descriptor, descriptor_among
 from i2i_cli.models.family import Codes, TranslationModel
@@ -31,7 +31,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
-def load(weights: str | Path | Weights | None = None, device: str = "auto") -> "Translator":
+def load(weights: str | Path | Weights | None = None, device: str = "auto") -> "TorchTranslator":
     """A trained model, ready to translate, run by torch.
 
     Args:
@@ -61,10 +61,12 @@ def load(weights: str | Path | Weights | None = None, device: str = "auto") -> "
         descriptor = descriptor_among(tensors, prod(model.content_code_shape))
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise WeightsError(f"what {path} holds beside its networks is damaged ({error})") from error
-    return Translator(model.eval().requires_grad_(False), header, path, pick_device(device), classifiers, descriptor)
+    return TorchTranslator(
+        model.eval().requires_grad_(False), header, path, pick_device(device), classifiers, descriptor
+    )
 
 
-class Translator(BaseTranslator):
+class TorchTranslator(Translator):
     """A trained model: networks, their header and what was fitted on their codes, on a device."""
 
     def __init__(

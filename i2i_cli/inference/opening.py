@@ -7,14 +7,14 @@ from i2i_cli.checkpoints.weights import Note, Weights, open_weights
 from i2i_cli.data.folders import silent
 from i2i_cli.errors import ConfigError, I2IError
 from i2i_cli.inference.exported import ExportedTranslator, open_export
-from i2i_cli.inference.translator import BaseTranslator
+from i2i_cli.inference.translator import Translator
 
 RUNTIMES = ("auto", "torch", "onnx")
 
 
 def load(
     weights: str | Path | None = None, device: str = "auto", runtime: str = "auto", note: Note = silent
-) -> BaseTranslator:
+) -> Translator:
     """A trained model, ready to translate.
 
     Args:
@@ -33,7 +33,7 @@ def load(
     return opened(open_weights(weights, note=note), device, runtime, note)
 
 
-def opened(weights: Weights, device: str = "auto", runtime: str = "auto", note: Note = silent) -> BaseTranslator:
+def opened(weights: Weights, device: str = "auto", runtime: str = "auto", note: Note = silent) -> Translator:
     """The model of `weights`; see `load`."""
     check_runtime(runtime)
     if isinstance(weights, ExportedTranslator):

@@ -51,7 +51,7 @@ class Translated(NamedTuple):
     unlike: bool = False
 
 
-class BaseTranslator(Coder):
+class Translator(Coder):
     """Targets, and the way from an image to its translation; subclasses run the networks by torch or by onnxruntime."""
 
     def __repr__(self) -> str:

@@ -44,7 +44,7 @@ from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.files import check_new, written_whole
 from i2i_cli.inference.exported import FORMAT, KEY, ExportedTranslator, file_hash, text_of
 from i2i_cli.inference.inputs import Failure, Loaded, find_sources, load_batches
-from i2i_cli.inference.loaded import Translator
+from i2i_cli.inference.loaded import TorchTranslator
 from i2i_cli.models.descriptor import Descriptor
 from i2i_cli.models.family import Codes, TranslationModel
 
@@ -127,7 +127,7 @@ class _Translation(nn.Module):
 
 
 def export_onnx(
-    translator: Translator,
+    translator: TorchTranslator,
     folder: Path,
     images: Path,
     overwrite: bool = False,
@@ -180,7 +180,7 @@ def sample_images() -> Path:
     return root / "test"
 
 
-def _programs(translator: Translator, squares: list[NDArray[np.uint8]]) -> dict[str, Callable[[Path], None]]:
+def _programs(translator: TorchTranslator, squares: list[NDArray[np.uint8]]) -> dict[str, Callable[[Path], None]]:
     """What writes each of the graphs."""
     model = translator.model.cpu().to(memory_format=torch.contiguous_format).eval()
     images, metadata = torch.from_numpy(np.stack([squares[0], squares[-1]])), _facts(translator)
@@ -233,7 +233,7 @@ def _halve(graph: Any) -> None:
         graph.insert_before(graph[0], widened)
 
 
-def _facts(translator: Translator) -> str:
+def _facts(translator: TorchTranslator) -> str:
     """What the exported model knows beside its networks, as JSON."""
     domains = translator.domains
     facts = {
@@ -258,7 +258,9 @@ def _facts(translator: Translator) -> str:
     return json.dumps(facts, sort_keys=True)
 
 
-def _compared(translator: Translator, found: ExportedTranslator, squares: list[NDArray[np.uint8]]) -> dict[str, Any]:
+def _compared(
+    translator: TorchTranslator, found: ExportedTranslator, squares: list[NDArray[np.uint8]]
+) -> dict[str, Any]:
     """Differences of codes and pixels, over every domain that an image can become."""
     translator.model.to(translator.device).to(memory_format=torch.channels_last)
     if translator.descriptor is not None:

@@ -6,13 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 from typer.testing import CliRunner
 
+from i2i_cli.checkpoints.header import read_header
 from i2i_cli.cli import app
+from tests.checkpoints.test_names import rewrite
 from tests.conftest import trusted
 
 RUNNER = CliRunner()
+PORTRAIT = Path(__file__).parents[2] / "docs" / "astronaut.jpg"
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def test_the_card_s_command_works(here: Path) -> None:
     result = translate("photo.jpg", "--to", "disc")
     assert result.stdout == "photo-disc.png\n"
     assert size("photo-disc.png") == (200, 120)
-    assert result.stderr == "weights: runs/shapes (srae, 32 px, disc, square, step 6)\n"
+    assert result.stderr.startswith("weights: runs/shapes (srae, 32 px, disc, square, step 6)\n")
 
 
 def test_several_targets_and_samples(here: Path) -> None:
@@ -109,11 +112,11 @@ def test_shards_of_a_folder_together_are_all_of_it(here: Path, domains: Path) ->
 
 
 def test_an_interrupted_folder_is_gone_on_with_by_the_same_command(here: Path, domains: Path) -> None:
-    words = [str(domains / "disc"), "-r", "--to", "square", "--skip-existing"]
+    words = [str(domains / "disc"), "-r", "--to", "square", "--skip-existing", "-o", "out"]
     assert len(translate(*words).stdout.splitlines()) == 16
-    (domains / "disc" / "03-square.png").unlink()
-    assert translate(*words).stdout == f"{domains}/disc/03-square.png\n"
-    assert len(list((domains / "disc").iterdir())) == 32
+    Path("out/03-square.png").unlink()
+    assert translate(*words).stdout == "out/03-square.png\n"
+    assert len(list(Path("out").iterdir())) == 16
 
 
 def test_a_name_that_is_too_long_stops_only_itself(here: Path, photo: Path) -> None:
@@ -216,3 +219,105 @@ def test_samples_of_a_dual_model_are_codes_of_the_partner(dual_run: Path, factor
     lines = translate(*words, "-o", str(tmp_path / "o")).stdout.splitlines()
     assert [Path(line).name for line in lines] == [f"03-red_disc-{i}.png" for i in (1, 2, 3)]
     assert len({Path(line).read_bytes() for line in lines}) == 3
+
+
+def test_results_of_a_folder_need_a_place_of_their_own(here: Path, domains: Path) -> None:
+    refused = translate(str(domains / "disc"), "-r", "--to", "square", code=2)
+    assert "need a place of their own" in refused.stderr and "-o disc-square/" in refused.stderr
+    assert len(list((domains / "disc").iterdir())) == 16
+    among = translate(str(domains / "disc"), "--to", "square", "-o", str(domains / "disc"))
+    assert len(among.stdout.splitlines()) == 16 and (domains / "disc" / "00-square.png").is_file()
+
+
+def test_what_cannot_be_done_is_told_before_any_model_is_loaded(
+    here: Path, domains: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a command line, the files it names and the weights' header can tell."""
+
+    def refused(*arguments: object) -> None:
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr("i2i_cli.inference.opening.opened", refused)
+    Path("photo-disc.png").write_bytes(b"mine")
+    Path("taken.png").write_bytes(b"mine")
+    for words, code, said in (
+        (["photo.jpg", "--to", "disk"], 2, "no domain 'disk'"),
+        (["photo.jpg", "--to", "disc", "--from", "dics"], 2, "no domain 'dics'"),
+        (["photo.jpg", "--to", "disc"], 1, "photo-disc.png exists already"),
+        (["none.jpg", "--to", "square"], 1, "none.jpg: no such file"),
+        (["photo.jpg", "--to", "square", "--crop", "0,0,900,900"], 1, "reaches beyond it"),
+        (["photo.jpg", "--to", "square", "--crop", "face"], 2, "is not of the form"),
+        (["photo.jpg", "--to", "square", "-o", "x.gif"], 2, "cannot write an image"),
+        (["photo.jpg", "--to", "square", "--sheet", "taken.png"], 1, "taken.png exists already"),
+        (["photo.jpg", "--to", "square", "--sheet", "x.txt"], 2, "cannot write the image"),
+        (["photo.jpg", "--to", "square", "--gif", "x.png"], 2, "cannot write the moving picture"),
+        ([str(domains), "-o", "out", "--to", "square", "--gif", "x.gif"], 2, "--gif shows one image, not 32"),
+        (["photo.jpg", "--to", "square", "--paste", "--engine", "ray"], 2, "takes neither --paste"),
+    ):
+        assert said in translate(*words, code=code).stderr, words
+    assert not Path("out").exists() and not Path("photo-square.png").exists()
+
+
+def test_the_names_that_other_tools_have_are_known(here: Path) -> None:
+    translate("photo.jpg", "--to", "DISC", "--model", "runs/shapes", "--output", "a.png")
+    translate("photo.jpg", "--to", "disc", "-m", "shapes", "-o", "b.png")
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+
+
+def test_quality_and_batch_size(here: Path, domains: Path) -> None:
+    for quality in ("20", "95"):
+        translate("photo.jpg", "--to", "disc", "-o", f"{quality}.jpg", "--quality", quality)
+    assert Path("20.jpg").stat().st_size < 0.7 * Path("95.jpg").stat().st_size
+    one = translate(str(domains / "disc"), "--to", "square", "-o", "one", "--batch-size", "3", "--json").stdout
+    assert len(one.splitlines()) == 16
+    translate(str(domains / "disc"), "--to", "square", "-o", "two")
+    for path in Path("one").iterdir():
+        with Image.open(path) as left, Image.open(Path("two") / path.name) as right:
+            assert max(high for _, high in ImageChops.difference(left, right).getextrema()) <= 1
+
+
+def test_a_sheet_and_a_morph_are_drawn_besides(here: Path) -> None:
+    result = translate("photo.jpg", "--to", "disc", "--samples", "3", "--sheet", "s.png", "--gif", "m.webp")
+    assert "sheet: s.png" in result.stderr and "morph: m.webp" in result.stderr
+    assert size("s.png")[0] == 4 * 130 + 2, "the image and three results"
+    with Image.open("m.webp") as morph:
+        assert morph.n_frames > 3 and morph.size == (200, 120)
+
+
+def test_a_face_is_put_back_into_the_photo_and_all_else_stays(here: Path) -> None:
+    shutil.copy(PORTRAIT, "me.jpg")
+    rewrite(here / "runs" / "shapes", config=_framed(here / "runs" / "shapes"))
+    result = translate("me.jpg", "--to", "disc", "--json")
+    (left, top, width, height) = json.loads(result.stdout)["crop"]
+    assert size("me-disc.png") == (width, height) and "--crop none takes the whole image" in result.stderr
+    translate("me.jpg", "--to", "disc", "--paste", "-o", "pasted.png")
+    with Image.open("me.jpg") as before, Image.open("pasted.png") as after:
+        change = ImageChops.difference(before.convert("RGB"), after)
+        assert after.size == before.size
+    bounds = change.getbbox()
+    assert bounds is not None and left <= bounds[0] and top <= bounds[1]
+    assert bounds[2] <= left + width and bounds[3] <= top + height
+    whole = translate("me.jpg", "--to", "disc", "--crop", "none", "-o", "whole.png")
+    assert size("whole.png") == (512, 512) and "cut to" not in whole.stderr
+    assert "no face found in the image: taken whole" in translate("photo.jpg", "--to", "disc").stderr
+
+
+def test_every_face_is_a_result_or_a_part_of_one(here: Path) -> None:
+    with Image.open(PORTRAIT) as portrait:
+        party = Image.new("RGB", (1024, 512), (90, 140, 90))
+        party.paste(portrait, (0, 0))
+        party.paste(portrait.resize((256, 256)), (560, 120))
+    party.save("party.png")
+    found = translate("party.png", "--to", "disc", "--crop", "all").stdout
+    assert found == "party-1-disc.png\nparty-2-disc.png\n"
+    translate("party.png", "--to", "disc", "--crop", "all", "--paste", "-o", "both.png")
+    with Image.open("party.png") as before, Image.open("both.png") as after:
+        change = ImageChops.difference(before.convert("RGB"), after)
+        left, _, right, _ = change.getbbox() or (0, 0, 0, 0)
+    assert left < 300 and right > 600, "in both places"
+    assert change.crop((320, 0, 560, 512)).getbbox() is None, "and not between them"
+
+
+def _framed(folder: Path) -> dict:
+    config = read_header(folder / "model.safetensors").config
+    return config | {"data": config["data"] | {"framing": "face"}}

@@ -5,19 +5,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from i2i_cli.data.geometry import Crop
 from i2i_cli.errors import ConfigError, DataError
 from i2i_cli.inference.inputs import (
     BATCH,
     STREAM,
     Failure,
     Loaded,
+    Part,
     Source,
+    every_face,
     find_sources,
     listed_paths,
     load_batches,
     load_source,
-    parse_crop,
+    parse_part,
 )
+
+PORTRAIT = Path(__file__).parents[2] / "docs" / "astronaut.jpg"
 
 
 def test_sources_are_files_folders_and_stdin(tmp_path: Path) -> None:
@@ -114,7 +119,7 @@ def test_stdin_is_read_through_what_is_given() -> None:
 )
 def test_what_is_no_crop_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="is not of the form"):
-        parse_crop(text)
+        parse_part(text)
 
 
 def test_a_crop_counts_in_pixels_of_the_upright_file(tmp_path: Path) -> None:
@@ -124,10 +129,70 @@ def test_a_crop_counts_in_pixels_of_the_upright_file(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(pixels).save(tmp_path / "phone.jpg", exif=exif)
-    crop = parse_crop("0, 0, 400, 200")
-    (source,) = find_sources([tmp_path / "phone.jpg"], recursive=False, crop=crop)
+    (source,) = find_sources([tmp_path / "phone.jpg"], recursive=False, part=parse_part("0, 0, 400, 200"))
     loaded = load_source(source, 32)
     assert isinstance(loaded, Loaded) and loaded.frame.size == (400, 200)
     assert loaded.square[loaded.frame.box[1] : loaded.frame.box[3]].min() > 240
-    beyond = load_source(Source(path=tmp_path / "phone.jpg", crop=parse_crop("0,0,1600,1200")), 32)
+    beyond = load_source(Source(path=tmp_path / "phone.jpg", crop=parse_part("0,0,1600,1200").crop), 32)
     assert isinstance(beyond, Failure) and "is 1200x1600" in beyond.error.message
+
+
+def test_what_part_is_meant() -> None:
+    """A model of faces looks for one; any other takes the whole, unless it is told."""
+    assert parse_part(None, "face") == parse_part("auto") == Part(face=True)
+    assert parse_part("all") == Part(face=True, every=True)
+    assert parse_part(None) == parse_part("none", "face") == Part()
+    assert parse_part("1,2,3,4", "face") == Part(crop=Crop(1, 2, 3, 4))
+
+
+@pytest.fixture
+def party(tmp_path: Path) -> Path:
+    """The portrait twice in one picture, the second half as large."""
+    with Image.open(PORTRAIT) as portrait:
+        portrait.load()
+    whole = Image.new("RGB", (2 * portrait.width, portrait.height), (90, 140, 90))
+    whole.paste(portrait, (0, 0))
+    whole.paste(portrait.resize((portrait.width // 2, portrait.height // 2)), (portrait.width + 20, 120))
+    whole.save(tmp_path / "party.png")
+    return tmp_path / "party.png"
+
+
+def test_the_largest_face_is_taken_where_one_is_looked_for(party: Path, tmp_path: Path) -> None:
+    loaded = load_source(Source(path=party, face=True), 64)
+    assert isinstance(loaded, Loaded) and loaded.crop is not None and not loaded.faceless
+    assert loaded.crop.width == loaded.crop.height == loaded.frame.size[0]
+    assert 120 < loaded.crop.left < 180 and 130 < loaded.crop.width < 180, "the larger of the two"
+    whole = load_source(Source(path=party), 64)
+    assert isinstance(whole, Loaded) and whole.crop is None and whole.frame.size == (1024, 512)
+    with Image.open(party) as image:
+        image.crop((146, 30, 300, 184)).save(tmp_path / "framed.png")
+        image.resize((60, 30)).save(tmp_path / "small.png")
+    for name in ("framed.png", "small.png"):
+        again = load_source(Source(path=tmp_path / name, face=True), 64)
+        assert isinstance(again, Loaded) and again.crop is None and not again.faceless, "nothing is left to be cut"
+    Image.new("RGB", (300, 200), (200, 30, 30)).save(tmp_path / "red.png")
+    none = load_source(Source(path=tmp_path / "red.png", face=True), 64)
+    assert isinstance(none, Loaded) and none.faceless and none.frame.size == (300, 200)
+
+
+def test_a_face_in_a_large_photo_is_cut_from_all_of_its_pixels(tmp_path: Path) -> None:
+    with Image.open(PORTRAIT) as portrait:
+        large = Image.new("RGB", (6000, 4000), (90, 140, 90))
+        large.paste(portrait, (3000, 2000))
+    large.save(tmp_path / "large.jpg", quality=95)
+    found = load_source(Source(path=tmp_path / "large.jpg", face=True), 64)
+    assert isinstance(found, Loaded) and found.crop is not None
+    told = load_source(Source(path=tmp_path / "large.jpg", crop=found.crop), 64)
+    assert isinstance(told, Loaded)
+    assert np.abs(found.square.astype(int) - told.square).mean() < 1, "not from a reduced image"
+
+
+def test_every_face_is_a_source_of_its_own(party: Path, tmp_path: Path) -> None:
+    (tmp_path / "junk.png").write_bytes(b"junk")
+    found = every_face([Source(path=party, face=True), Source(path=tmp_path / "junk.png", face=True)])
+    assert [(source.path.name, source.number) for source in found] == [
+        ("party.png", 1),
+        ("party.png", 2),
+        ("junk.png", 0),
+    ]
+    assert found[0].crop is not None and found[1].crop is not None and found[0].crop.width > 1.7 * found[1].crop.width

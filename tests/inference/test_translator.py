@@ -14,18 +14,18 @@ from i2i_cli.data.geometry import fit
 from i2i_cli.data.images import read_image
 from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.inference.inputs import Source
-from i2i_cli.inference.loaded import Translator
+from i2i_cli.inference.loaded import TorchTranslator
 from i2i_cli.jobs.translation.files import FileTranslation
 from i2i_cli.jobs.translation.planning import plan_outputs
 
 
 @pytest.fixture(scope="module")
-def dual(dual_run: Path) -> Translator:
+def dual(dual_run: Path) -> TorchTranslator:
     return i2i.load(dual_run, device="cpu")
 
 
 @pytest.fixture(scope="module")
-def model(run: Path) -> Translator:
+def model(run: Path) -> TorchTranslator:
     return i2i.load(run, device="cpu")
 
 
@@ -33,7 +33,7 @@ def difference(a: Image.Image, b: Image.Image) -> float:
     return float(np.abs(np.asarray(a, np.float32) - np.asarray(b, np.float32)).mean())
 
 
-def test_the_python_api_keeps_size_aspect_and_alpha(model: Translator, photo: Path) -> None:
+def test_the_python_api_keeps_size_aspect_and_alpha(model: TorchTranslator, photo: Path) -> None:
     assert model.domains == ("disc", "square") and model.image_size == 32
     assert model.translate(photo, to="disc").size == (200, 120)
     assert model.translate(photo, to="disc", size="model").size == (32, 19)
@@ -43,7 +43,7 @@ def test_the_python_api_keeps_size_aspect_and_alpha(model: Translator, photo: Pa
     assert result.mode == "RGBA" and result.getchannel("A").getextrema() == (90, 90)
 
 
-def test_targets_differ_and_strength_goes_between(model: Translator, photo: Path) -> None:
+def test_targets_differ_and_strength_goes_between(model: TorchTranslator, photo: Path) -> None:
     disc, square = model.translate(photo, to="disc"), model.translate(photo, to="square")
     assert difference(disc, square) > 0
     assert difference(model.translate(photo, to="disc", strength=0.0), model.reconstruct(photo)) == 0
@@ -52,20 +52,20 @@ def test_targets_differ_and_strength_goes_between(model: Translator, photo: Path
     assert difference(half, own) > 0 and difference(half, disc) > 0
 
 
-def test_like_takes_the_code_of_an_image(model: Translator, photo: Path, domains: Path) -> None:
+def test_like_takes_the_code_of_an_image(model: TorchTranslator, photo: Path, domains: Path) -> None:
     reference = domains / "disc" / "03.png"
     assert difference(model.translate(photo, like=photo), model.reconstruct(photo)) == 0
     assert difference(model.translate(photo, like=reference), model.reconstruct(photo)) > 0
 
 
-def test_swapping_uses_each_other_s_code(model: Translator, domains: Path) -> None:
+def test_swapping_uses_each_other_s_code(model: TorchTranslator, domains: Path) -> None:
     a, b = domains / "disc" / "01.png", domains / "square" / "02.png"
     a_as_b, b_as_a = model.swap_domain(a, b)
     assert difference(a_as_b, model.translate(a, like=b)) < 1
     assert difference(b_as_a, model.translate(b, like=a)) < 1
 
 
-def test_samples_are_drawn_without_replacement_and_by_seed(model: Translator) -> None:
+def test_samples_are_drawn_without_replacement_and_by_seed(model: TorchTranslator) -> None:
     drawn = model.samples("disc", 15, seed=4)
     assert [target.label for target in drawn[:2]] == ["disc-1", "disc-2"]
     assert len({tuple(target.code.flatten().tolist()) for target in drawn}) == 15
@@ -77,7 +77,7 @@ def test_samples_are_drawn_without_replacement_and_by_seed(model: Translator) ->
     assert "15 codes" in caught.value.hint
 
 
-def test_anything_that_holds_an_image_is_taken(model: Translator, photo: Path) -> None:
+def test_anything_that_holds_an_image_is_taken(model: TorchTranslator, photo: Path) -> None:
     png = io.BytesIO()
     Image.open(photo).save(png, "PNG")
     pixels = np.asarray(Image.open(photo))
@@ -112,13 +112,13 @@ def test_anything_that_holds_an_image_is_taken(model: Translator, photo: Path) -
         (np.zeros((0, 4, 3), np.uint8), "an array of uint8 with the shape (0, 4, 3)"),
     ],
 )
-def test_what_holds_no_image_is_refused_in_a_sentence(model: Translator, image: object, said: str) -> None:
+def test_what_holds_no_image_is_refused_in_a_sentence(model: TorchTranslator, image: object, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         model.translate(image, to="disc")
     assert said in caught.value.message and caught.value.hint.startswith("give ")
 
 
-def test_images_that_cannot_be_read_are_errors_of_ours(model: Translator, photo: Path) -> None:
+def test_images_that_cannot_be_read_are_errors_of_ours(model: TorchTranslator, photo: Path) -> None:
     with Image.open(photo) as closed:
         pass
     shut = photo.open("rb")
@@ -131,7 +131,7 @@ def test_images_that_cannot_be_read_are_errors_of_ours(model: Translator, photo:
 
 
 @pytest.mark.parametrize("strength", [2, -1, float("nan"), float("inf")])
-def test_strengths_are_checked_as_on_the_command_line(model: Translator, photo: Path, strength: float) -> None:
+def test_strengths_are_checked_as_on_the_command_line(model: TorchTranslator, photo: Path, strength: float) -> None:
     with pytest.raises(ConfigError, match="a strength of"):
         model.translate(photo, to="disc", strength=strength)
 
@@ -151,7 +151,7 @@ def test_a_forked_pool_translates(run: Path, photo: Path) -> None:
     assert done.stdout == "[(200, 120), (200, 120), (200, 120)]\n", done.stderr[-900:]
 
 
-def test_what_cannot_be_meant_is_said(model: Translator, photo: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_meant_is_said(model: TorchTranslator, photo: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         model.translate(photo, to="sqare")
     assert "'square'" in caught.value.hint and caught.value.exit_code == 2
@@ -181,7 +181,7 @@ def test_weights_with_a_strange_config_are_a_weights_error(run: Path, tmp_path: 
             i2i.load(tmp_path / "w.safetensors")
 
 
-def test_a_dual_model_keeps_the_category_and_says_so(dual: Translator, factors: Path) -> None:
+def test_a_dual_model_keeps_the_category_and_says_so(dual: TorchTranslator, factors: Path) -> None:
     disc = factors / "grey_disc" / "03.png"
     assert dual.translate(disc, to="red_disc").size == (40, 36)
     with pytest.raises(
@@ -195,7 +195,7 @@ def test_a_dual_model_keeps_the_category_and_says_so(dual: Translator, factors: 
 
 
 def test_a_source_is_told_taken_from_the_folder_or_predicted(
-    dual: Translator, factors: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dual: TorchTranslator, factors: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disc = factors / "grey_disc" / "03.png"
     copy = tmp_path / "somewhere.png"
@@ -205,14 +205,14 @@ def test_a_source_is_told_taken_from_the_folder_or_predicted(
     assert difference(dual.translate(Image.open(disc), to="red_disc", source="grey_disc"), by_folder) == 0
     asked: list[int] = []
     monkeypatch.setattr(
-        Translator, "probabilities", lambda self, squares, *_: asked.append(len(squares)) or torch.eye(4)[:1]
+        TorchTranslator, "probabilities", lambda self, squares, *_: asked.append(len(squares)) or torch.eye(4)[:1]
     )  # the first domain is grey_disc
     assert difference(dual.translate(copy, to="red_disc"), by_folder) == 0 and asked == [1]
     dual.translate(disc, to="red_disc")
     assert asked == [1], "a folder's name needs no prediction"
 
 
-def test_a_dual_target_is_made_by_its_partner_s_codes(dual: Translator, factors: Path) -> None:
+def test_a_dual_target_is_made_by_its_partner_s_codes(dual: TorchTranslator, factors: Path) -> None:
     disc, square = factors / "grey_disc" / "03.png", factors / "red_square" / "05.png"
     like = dual.like(square)
     assert (like.label, like.domain) == ("05", "red_disc")
@@ -230,7 +230,7 @@ def test_a_dual_target_is_made_by_its_partner_s_codes(dual: Translator, factors:
     assert "grey_disc with red_square" in caught.value.hint
 
 
-def test_rebuilding_takes_a_training_that_rebuilt(dual: Translator, dual_run: Path, factors: Path) -> None:
+def test_rebuilding_takes_a_training_that_rebuilt(dual: TorchTranslator, dual_run: Path, factors: Path) -> None:
     disc = factors / "grey_disc" / "03.png"
     assert dual.reconstruct(disc).size == (40, 36)
     assert difference(dual.translate(disc, to="red_disc", strength=0.0), dual.reconstruct(disc)) == 0
@@ -250,7 +250,7 @@ def test_rebuilding_takes_a_training_that_rebuilt(dual: Translator, dual_run: Pa
     assert "objective.weights.identity" in caught.value.hint
 
 
-def test_the_python_api_gives_what_the_command_writes(model: Translator, photo: Path, tmp_path: Path) -> None:
+def test_the_python_api_gives_what_the_command_writes(model: TorchTranslator, photo: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.png"
     (task,) = plan_outputs([Source(path=photo)], ["disc"], out)
     (outcome,) = FileTranslation(translator=model, targets=[model.target("disc")]).run([task])

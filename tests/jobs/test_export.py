@@ -13,7 +13,7 @@ from i2i_cli.checkpoints.packing import pack
 from i2i_cli.checkpoints.weights import open_weights
 from i2i_cli.errors import ConfigError, DataError, DeviceError, WeightsError
 from i2i_cli.inference.exported import ExportedTranslator, open_export
-from i2i_cli.inference.loaded import Translator, load
+from i2i_cli.inference.loaded import TorchTranslator, load
 from i2i_cli.inference.opening import load as i2i_load
 from i2i_cli.jobs.export import export_onnx, sample_images
 from i2i_cli.jobs.retrieval.gallery import open_gallery
@@ -193,14 +193,14 @@ def test_an_export_of_other_weights_is_not_run(exported: Path, tmp_path: Path) -
         open_export(open_weights(folder))
     notes: list[str] = []
     model = i2i_load(folder, "cpu", note=notes.append)
-    assert isinstance(model, Translator) and "other weights" in notes[0]
+    assert isinstance(model, TorchTranslator) and "other weights" in notes[0]
 
 
 def test_the_runtime_is_the_export_where_there_is_one(exported: Path, run: Path) -> None:
     assert isinstance(i2i_load(exported / "runs" / "shapes"), ExportedTranslator)
     assert isinstance(i2i_load(exported / "runs" / "shapes" / "onnx"), ExportedTranslator)
-    assert isinstance(i2i_load(exported / "runs" / "shapes", runtime="torch"), Translator)
-    assert isinstance(i2i_load(run), Translator), "there is none"
+    assert isinstance(i2i_load(exported / "runs" / "shapes", runtime="torch"), TorchTranslator)
+    assert isinstance(i2i_load(run), TorchTranslator), "there is none"
     with pytest.raises(ConfigError, match="which torch does not run"):
         i2i_load(exported / "runs" / "shapes" / "onnx", runtime="torch")
     with pytest.raises(ConfigError, match="no --runtime 'tflite'"):

@@ -16,7 +16,7 @@ from i2i_cli.data.geometry import Crop
 from i2i_cli.errors import ConfigError, DataError, I2IError
 from i2i_cli.inference.codes import FlatCodes, encoded
 from i2i_cli.inference.inputs import BATCH, STREAM, Failure, Source, url_of
-from i2i_cli.inference.loaded import Translator, load
+from i2i_cli.inference.loaded import TorchTranslator, load
 from i2i_cli.inference.translator import Target
 from i2i_cli.jobs.bulk.remote import exists, fetch, local_place, put
 from i2i_cli.jobs.translation.files import FileTranslation
@@ -61,7 +61,7 @@ def translate_on_ray(job: FileTranslation, tasks: Sequence[Task]) -> Generator[O
 
 
 def encode_on_ray(
-    translator: Translator, sources: Sequence[Source], own: str | None = None
+    translator: TorchTranslator, sources: Sequence[Source], own: str | None = None
 ) -> Iterator[list[Failure | FlatCodes]]:
     """What `codes.encoded` gives, one at a time, from actors that each hold the model."""
     rows = [{"source": _absolute(source.path)} for source in sources]

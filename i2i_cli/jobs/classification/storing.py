@@ -13,11 +13,11 @@ from i2i_cli.checkpoints.tensors import load_tensors, save_tensors
 from i2i_cli.errors import ConfigError
 from i2i_cli.files import check_new, locked
 from i2i_cli.inference.latent_classifier import DOMAINS
-from i2i_cli.inference.loaded import Translator
+from i2i_cli.inference.loaded import TorchTranslator
 from i2i_cli.jobs.classification.fitting import FittedClassifier
 
 
-def check_target(translator: Translator, name: str, out: Path | None, overwrite: bool) -> Path:
+def check_target(translator: TorchTranslator, name: str, out: Path | None, overwrite: bool) -> Path:
     """The weights file that the classifier `name` goes to, before any work is done.
 
     Raises:

@@ -9,7 +9,7 @@ from i2i_cli.checkpoints.header import describe
 from i2i_cli.data.cache import Progress
 from i2i_cli.errors import ConfigError
 from i2i_cli.inference.latent_classifier import DOMAINS
-from i2i_cli.inference.loaded import Translator
+from i2i_cli.inference.loaded import TorchTranslator
 from i2i_cli.jobs.classification.fitting import check_pattern
 from i2i_cli.jobs.evaluation.attributes_kept import attributes_kept
 from i2i_cli.jobs.evaluation.classification import classification
@@ -54,7 +54,7 @@ class Evaluation:
 
 
 def evaluate(
-    translator: Translator,
+    translator: TorchTranslator,
     root: str | Path,
     *,
     only: tuple[str, ...] = (),

@@ -18,7 +18,7 @@ from i2i_cli.data.dataset import Dataset, decoded
 from i2i_cli.data.domains import Item, is_held_out, scan
 from i2i_cli.errors import DataError
 from i2i_cli.inference.codes import evenly
-from i2i_cli.inference.loaded import Translator
+from i2i_cli.inference.loaded import TorchTranslator
 from i2i_cli.jobs.classification.fitting import held_out_rows
 from i2i_cli.jobs.evaluation.attribute_table import Attributes, classes_among, read_table
 from i2i_cli.jobs.retrieval.gallery import HELD_OUT, Gallery
@@ -96,7 +96,7 @@ class EvaluationData:
         attributes: names of the columns of `Pictures.known`.
     """
 
-    translator: Translator
+    translator: TorchTranslator
     train: Coded
     test: Coded
     fresh: Tensor
@@ -120,7 +120,7 @@ class EvaluationData:
 
 
 def gather(
-    translator: Translator,
+    translator: TorchTranslator,
     root: Path,
     *,
     test_limit: int,
@@ -193,7 +193,9 @@ def _split(by_folder: bool, share: float, held_out: Tensor, keys: Sequence[str])
     return _Split(learned_from, torch.ones_like(learned_from), (_PROBES_NOTE, *some))
 
 
-def _share_trained_on(translator: Translator, root: Path, counts: list[int], digests: Collection[str] = ()) -> float:
+def _share_trained_on(
+    translator: TorchTranslator, root: Path, counts: list[int], digests: Collection[str] = ()
+) -> float:
     """How much of what a model was trained on lies in a data set, as far as its weights can tell.
 
     Args:
@@ -210,7 +212,7 @@ def _share_trained_on(translator: Translator, root: Path, counts: list[int], dig
     return float(same_counts or same_name)
 
 
-def _chosen(translator: Translator, root: Path, found: Sequence[str]) -> tuple[str, ...]:
+def _chosen(translator: TorchTranslator, root: Path, found: Sequence[str]) -> tuple[str, ...]:
     missing = [domain for domain in translator.domains if domain not in found]
     if missing:
         raise DataError(
@@ -220,7 +222,7 @@ def _chosen(translator: Translator, root: Path, found: Sequence[str]) -> tuple[s
     return translator.domains
 
 
-def _check_enough(translator: Translator, root: Path, learned_from: Tensor, measured: Tensor) -> None:
+def _check_enough(translator: TorchTranslator, root: Path, learned_from: Tensor, measured: Tensor) -> None:
     """Refuse what too few images are there for, by the labels of those that probes learn from and are scored on."""
     for split, labels in (("held-out", measured), ("training", learned_from)):
         counts = labels.bincount(minlength=len(translator.domains)).tolist()
@@ -250,7 +252,7 @@ def _shared_name(key: str, name: str, same: str | None) -> str:
 
 
 @torch.no_grad()
-def _coded(translator: Translator, side: Pictures, report: Progress) -> Coded:
+def _coded(translator: TorchTranslator, side: Pictures, report: Progress) -> Coded:
     found: list[tuple[Tensor, ...]] = []
     for images, labels in side.batches(translator.device):
         codes = translator.model.encode(images, labels)
@@ -262,7 +264,7 @@ def _coded(translator: Translator, side: Pictures, report: Progress) -> Coded:
 
 
 def _of_gallery(
-    translator: Translator, gallery: Gallery, test_limit: int, train_limit: int, same: str | None
+    translator: TorchTranslator, gallery: Gallery, test_limit: int, train_limit: int, same: str | None
 ) -> EvaluationData:
     """The codes that a gallery keeps: no image is opened."""
     num_domains = len(translator.domains)

@@ -13,7 +13,7 @@ from i2i_cli.data.images import read_image, upright
 from i2i_cli.data.writing import OUTPUT_FORMATS, write_image
 from i2i_cli.errors import DataError
 from i2i_cli.files import check_written_as
-from i2i_cli.inference.translator import BaseTranslator
+from i2i_cli.inference.translator import Translator
 
 if TYPE_CHECKING:
     from i2i_cli.jobs.retrieval.neighbours import Answer
@@ -119,7 +119,7 @@ def save_translations_sheet(path: Path, labels: Sequence[str], rows: Sequence[Se
     write_image(path, sheet(list(zip(["input", *labels], columns, strict=True)), len(rows), LARGE_CELL))
 
 
-def samples_sheet(translator: BaseTranslator, paths: Sequence[Path], domain: str, count: int) -> Image.Image:
+def samples_sheet(translator: Translator, paths: Sequence[Path], domain: str, count: int) -> Image.Image:
     """Each image of `paths` beside its translations by `count` kept codes of `domain`, one code a column."""
     squares = [fit(read_image(path), translator.image_size)[0] for path in paths]
     known = [translator.folder_domain(path) for path in paths]

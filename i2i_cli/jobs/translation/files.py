@@ -14,7 +14,7 @@ from i2i_cli.data.images import Picture, read_image
 from i2i_cli.data.writing import encode_image, write_image
 from i2i_cli.errors import DataError, I2IError
 from i2i_cli.inference.inputs import BATCH, STREAM, Failure, Loaded, Source, face_crops, fitted, load_batches
-from i2i_cli.inference.translator import BaseTranslator, Target, Translated
+from i2i_cli.inference.translator import Target, Translated, Translator
 from i2i_cli.jobs.translation.planning import Outcome, Task, settled
 
 
@@ -36,7 +36,7 @@ class FileTranslation:
         read_stdin: gives the bytes behind a source that is `STREAM`.
     """
 
-    translator: BaseTranslator
+    translator: Translator
     targets: Sequence[Target]
     own: str | None = None
     strength: float = 1.0

@@ -9,7 +9,7 @@ from PIL import Image
 from i2i_cli.errors import DataError
 from i2i_cli.files import check_written_as, written_whole
 from i2i_cli.inference.inputs import Loaded
-from i2i_cli.inference.translator import BaseTranslator, Target
+from i2i_cli.inference.translator import Target, Translator
 
 FORMATS = {".gif": "GIF", ".webp": "WEBP"}
 
@@ -35,7 +35,7 @@ def check_morph(path: Path) -> None:
 
 
 def save_morph(
-    path: Path, translator: BaseTranslator, loaded: Loaded, targets: Sequence[Target], own: str | None = None
+    path: Path, translator: Translator, loaded: Loaded, targets: Sequence[Target], own: str | None = None
 ) -> None:
     """Write the way of one image through its targets: from its own look to a single one and back, or round several.
 
@@ -56,7 +56,7 @@ def save_morph(
 
 
 def _squares(
-    translator: BaseTranslator, loaded: Loaded, targets: Sequence[Target], own: str | None
+    translator: Translator, loaded: Loaded, targets: Sequence[Target], own: str | None
 ) -> Iterator[np.ndarray]:
     sources = translator.sources_among([loaded], own)
     codes = translator.encode([loaded.square], sources)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from i2i_cli.inference.translator import BaseTranslator, Target
+    from i2i_cli.inference.translator import Target, Translator
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
@@ -44,7 +44,7 @@ class TargetChoice:
             return [f"{domain}-{place}" for domain in self.domains for place in range(1, self.samples + 1)]
         return list(self.domains)
 
-    def targets(self, translator: "BaseTranslator") -> "list[Target]":
+    def targets(self, translator: "Translator") -> "list[Target]":
         """The codes, labelled as `labels` says.
 
         Raises:

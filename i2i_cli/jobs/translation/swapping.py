@@ -5,7 +5,7 @@ from pathlib import Path
 
 from i2i_cli.data.writing import OUTPUT_FORMATS, write_image
 from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.inference.translator import BaseTranslator
+from i2i_cli.inference.translator import Translator
 from i2i_cli.jobs.plots.sheets import swap_sheet
 
 
@@ -60,7 +60,7 @@ def plan_swap(
     return swap
 
 
-def swap_files(translator: BaseTranslator, swap: Swap) -> list[Path]:
+def swap_files(translator: Translator, swap: Swap) -> list[Path]:
     """Write the results of `swap`; returns their paths, the sheet last."""
     a_as_b, b_as_a = translator.swap_domain(swap.a, swap.b, sources=swap.sources)
     write_image(swap.a_as_b, a_as_b)

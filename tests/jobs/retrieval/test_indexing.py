@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from i2i_cli.errors import ConfigError, DataError, WeightsError
-from i2i_cli.inference.loaded import Translator, load
+from i2i_cli.inference.loaded import TorchTranslator, load
 from i2i_cli.jobs.retrieval import indexing
 from i2i_cli.jobs.retrieval.gallery import open_gallery
 from i2i_cli.jobs.retrieval.indexing import gallery_of, index_folder, listed
 
 
 @pytest.fixture(scope="module")
-def translator(run: Path) -> Translator:
+def translator(run: Path) -> TorchTranslator:
     return load(run, device="cpu")
 
 
@@ -43,7 +43,7 @@ def test_labels_are_the_first_folder_below_the_split(tmp_path: Path) -> None:
         listed(tmp_path / "empty")
 
 
-def test_only_what_has_changed_is_encoded(tmp_path: Path, domains: Path, translator: Translator) -> None:
+def test_only_what_has_changed_is_encoded(tmp_path: Path, domains: Path, translator: TorchTranslator) -> None:
     out = tmp_path / "g.safetensors"
     first = index_folder(translator, domains, out)
     before = codes_by_path(out)
@@ -63,7 +63,7 @@ def test_only_what_has_changed_is_encoded(tmp_path: Path, domains: Path, transla
 
 
 def test_an_unreadable_image_has_no_row_and_moves_no_other(
-    tmp_path: Path, domains: Path, translator: Translator
+    tmp_path: Path, domains: Path, translator: TorchTranslator
 ) -> None:
     index_folder(translator, domains, tmp_path / "whole.safetensors")
     (domains / "disc" / "05.png").write_text("no image")
@@ -75,7 +75,7 @@ def test_an_unreadable_image_has_no_row_and_moves_no_other(
     assert all(alike(codes, whole[name]) for name, codes in found.items())
 
 
-def test_a_stopped_index_goes_on(tmp_path: Path, domains: Path, translator: Translator, monkeypatch) -> None:
+def test_a_stopped_index_goes_on(tmp_path: Path, domains: Path, translator: TorchTranslator, monkeypatch) -> None:
     monkeypatch.setattr("i2i_cli.inference.inputs.BATCH", 8)
     out = tmp_path / "g.safetensors"
     stopped = index_folder(translator, domains, out, should_stop=lambda: True)
@@ -89,7 +89,7 @@ def test_a_stopped_index_goes_on(tmp_path: Path, domains: Path, translator: Tran
 
 
 def test_a_killed_index_has_kept_what_was_saved(
-    tmp_path: Path, domains: Path, translator: Translator, monkeypatch
+    tmp_path: Path, domains: Path, translator: TorchTranslator, monkeypatch
 ) -> None:
     monkeypatch.setattr("i2i_cli.inference.inputs.BATCH", 8)
     monkeypatch.setattr(indexing, "SAVE_SECONDS", 0.0)
@@ -104,7 +104,7 @@ def test_a_killed_index_has_kept_what_was_saved(
 
 
 def test_what_is_there_is_not_overwritten_unasked(
-    tmp_path: Path, domains: Path, run: Path, translator: Translator
+    tmp_path: Path, domains: Path, run: Path, translator: TorchTranslator
 ) -> None:
     other = tmp_path / "mine.safetensors"
     shutil.copy(run / "model.safetensors", other)
@@ -119,7 +119,9 @@ def test_what_is_there_is_not_overwritten_unasked(
     assert index_folder(translator, domains / "disc", tmp_path / "g.safetensors", overwrite=True).encoded == 16
 
 
-def test_other_weights_make_another_gallery(tmp_path: Path, domains: Path, run: Path, translator: Translator) -> None:
+def test_other_weights_make_another_gallery(
+    tmp_path: Path, domains: Path, run: Path, translator: TorchTranslator
+) -> None:
     out = tmp_path / "g.safetensors"
     index_folder(translator, domains, out)
     changed = load(run, device="cpu")
@@ -131,7 +133,7 @@ def test_other_weights_make_another_gallery(tmp_path: Path, domains: Path, run: 
         gallery_of(changed, out)
 
 
-def test_a_folder_in_place_of_a_gallery_is_kept_in_the_cache(domains: Path, translator: Translator) -> None:
+def test_a_folder_in_place_of_a_gallery_is_kept_in_the_cache(domains: Path, translator: TorchTranslator) -> None:
     seen: list[int] = []
     for _ in range(2):
         gallery, failures = gallery_of(translator, domains, lambda done, total: seen.append(done))
@@ -139,7 +141,7 @@ def test_a_folder_in_place_of_a_gallery_is_kept_in_the_cache(domains: Path, tran
     assert seen == [32], "the second time there was nothing to encode"
 
 
-def test_half_precision_codes_are_those_of_the_model(domains: Path, translator: Translator) -> None:
+def test_half_precision_codes_are_those_of_the_model(domains: Path, translator: TorchTranslator) -> None:
     gallery, _ = gallery_of(translator, domains)
     from i2i_cli.data.geometry import fit
     from i2i_cli.data.images import read_image

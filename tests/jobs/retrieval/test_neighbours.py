@@ -6,19 +6,19 @@ import pytest
 
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.inference.inputs import STREAM, Source
-from i2i_cli.inference.loaded import Translator, load
+from i2i_cli.inference.loaded import TorchTranslator, load
 from i2i_cli.jobs.retrieval.gallery import Gallery, merge, open_gallery, save_gallery
 from i2i_cli.jobs.retrieval.indexing import gallery_of, index_folder, name_below
 from i2i_cli.jobs.retrieval.neighbours import NeighbourSearch, default_gallery
 
 
 @pytest.fixture(scope="module")
-def translator(run: Path) -> Translator:
+def translator(run: Path) -> TorchTranslator:
     return load(run, device="cpu")
 
 
 @pytest.fixture
-def gallery(translator: Translator, domains: Path) -> Gallery:
+def gallery(translator: TorchTranslator, domains: Path) -> Gallery:
     return gallery_of(translator, domains)[0]
 
 
@@ -49,7 +49,9 @@ def test_the_querys_domain_is_told_or_predicted(gallery: Gallery, translator, do
     assert answer.domain == max(shares, key=lambda name: shares[name])
 
 
-def test_a_gallery_without_domains_is_searched_whole(translator: Translator, domains: Path, tmp_path: Path) -> None:
+def test_a_gallery_without_domains_is_searched_whole(
+    translator: TorchTranslator, domains: Path, tmp_path: Path
+) -> None:
     for number, path in enumerate(sorted(domains.rglob("*.png"))):
         (tmp_path / "flat").mkdir(exist_ok=True)
         shutil.copy(path, tmp_path / "flat" / f"{number}.png")
@@ -63,7 +65,7 @@ def test_a_gallery_without_domains_is_searched_whole(translator: Translator, dom
         NeighbourSearch(translator=translator, gallery=gallery, inside="disc")
 
 
-def test_every_code_can_be_compared(gallery: Gallery, translator: Translator, domains: Path) -> None:
+def test_every_code_can_be_compared(gallery: Gallery, translator: TorchTranslator, domains: Path) -> None:
     found = {}
     for by in ("descriptor", "content", "domain", "both", None):
         (answer,) = NeighbourSearch(translator=translator, gallery=gallery, by=by).run(
@@ -77,8 +79,12 @@ def test_every_code_can_be_compared(gallery: Gallery, translator: Translator, do
         NeighbourSearch(translator=translator, gallery=gallery, by="colour")
 
 
-def test_weights_without_a_descriptor_compare_content(translator: Translator, domains: Path, tmp_path: Path) -> None:
-    older = Translator(translator.model, translator.header, translator.path, translator.device, translator.classifiers)
+def test_weights_without_a_descriptor_compare_content(
+    translator: TorchTranslator, domains: Path, tmp_path: Path
+) -> None:
+    older = TorchTranslator(
+        translator.model, translator.header, translator.path, translator.device, translator.classifiers
+    )
     assert older.fingerprint != translator.fingerprint
     index_folder(older, domains, tmp_path / "g.safetensors")
     gallery = open_gallery(tmp_path / "g.safetensors")
@@ -89,7 +95,7 @@ def test_weights_without_a_descriptor_compare_content(translator: Translator, do
 
 
 def test_a_gallery_that_has_lost_its_descriptors_is_refused_in_a_sentence(
-    translator: Translator, domains: Path, tmp_path: Path
+    translator: TorchTranslator, domains: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "g.safetensors"
     index_folder(translator, domains, path)
@@ -102,7 +108,9 @@ def test_a_gallery_that_has_lost_its_descriptors_is_refused_in_a_sentence(
         merge([whole, open_gallery(path)])
 
 
-def test_bad_queries_keep_their_place(gallery: Gallery, translator: Translator, domains: Path, tmp_path: Path) -> None:
+def test_bad_queries_keep_their_place(
+    gallery: Gallery, translator: TorchTranslator, domains: Path, tmp_path: Path
+) -> None:
     (tmp_path / "bad.png").write_text("no")
     paths = [domains / "disc" / "01.png", tmp_path / "bad.png", domains / "disc" / "02.png"]
     answers = list(

@@ -10,7 +10,7 @@ from PIL import Image
 
 from i2i_cli.data.geometry import fit
 from i2i_cli.data.images import read_image
-from i2i_cli.inference.loaded import Translator, load
+from i2i_cli.inference.loaded import TorchTranslator, load
 from i2i_cli.jobs.evaluation.inputs import gather
 from i2i_cli.jobs.retrieval.gallery import open_gallery
 from tests.conftest import TINY, draw_image, finished_run
@@ -30,22 +30,22 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(wide: Path) -> Iterator[Translator]:
+def model(wide: Path) -> Iterator[TorchTranslator]:
     yield load(finished_run(wide, TINY), "cpu")
 
 
-def codes(model: Translator, path: Path) -> tuple[torch.Tensor, torch.Tensor]:
+def codes(model: TorchTranslator, path: Path) -> tuple[torch.Tensor, torch.Tensor]:
     return tuple(code[0] for code in model.encode([fit(read_image(path), 32)[0]]))
 
 
-def test_kept_codes_are_those_of_whole_images(model: Translator, wide: Path) -> None:
+def test_kept_codes_are_those_of_whole_images(model: TorchTranslator, wide: Path) -> None:
     for label, domain in enumerate(model.domains):
         kept = model.model.kept_codes[label, : int(model.model.num_kept_codes[label])]
         own = torch.stack([codes(model, path)[1] for path in sorted((wide / domain).iterdir())])
         assert len(kept) == 15 and torch.cdist(kept, own).min(1).values.max() < 1e-3
 
 
-def test_the_gallery_and_a_measurement_hold_what_a_command_encodes(model: Translator, wide: Path) -> None:
+def test_the_gallery_and_a_measurement_hold_what_a_command_encodes(model: TorchTranslator, wide: Path) -> None:
     gallery = open_gallery(model.path.parent / "gallery.safetensors")
     for row in (0, 7, 20):
         assert np.allclose(gallery.content[row], codes(model, gallery.path(row))[0].flatten(), atol=5e-3)
@@ -66,7 +66,7 @@ def test_the_gallery_and_a_measurement_hold_what_a_command_encodes(model: Transl
     assert torch.allclose(material.test.content[0], codes(model, first)[0].flatten(), atol=1e-4)
 
 
-def test_results_come_back_at_2_to_1_with_both_ends(model: Translator, wide: Path) -> None:
+def test_results_come_back_at_2_to_1_with_both_ends(model: TorchTranslator, wide: Path) -> None:
     for place in (2, 3):  # one at the left, one at the right
         made = model.translate(wide / "disc" / f"{place:02d}.png", to="square")
         assert made.size == (72, 36)
