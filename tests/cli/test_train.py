@@ -63,7 +63,7 @@ def test_a_run_s_own_config_trains_the_same_again(domains: Path) -> None:
 
 
 def test_without_data_it_trains_on_the_built_in_set_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    import i2i_cli.jobs.training.start as training
+    import i2i_cli.jobs.training.opening as training
 
     def draw(root: Path) -> None:
         from PIL import Image
