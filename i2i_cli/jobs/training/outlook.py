@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
 from i2i_cli.jobs.training.config import RunConfig
 
@@ -32,21 +33,26 @@ def _late(config: RunConfig) -> int:
     return max(getattr(config.objective, name, 0) for name in ("swap_start", "pretraining_steps"))
 
 
-def told(config: RunConfig, step: int, steps: int, counts: Mapping[str, int]) -> list[str]:
+def told(config: RunConfig, folder: Path, step: int, steps: int, counts: Mapping[str, int]) -> list[str]:
     """A sentence on what `steps` are, and another one on what to do if they are few.
 
+    Nothing where the steps that were asked for come first: how long they take the bar tells.
+
     Args:
-        step: where the run stands.
+        folder: of the run.
+        step: where it stands.
         counts: training images of each domain.
     """
     minutes, needed = config.training.minutes, steps_needed(config)
+    if 0 < config.training.steps <= steps:
+        return []
     slower = f" (steps are slower from {_late(config):,} on)" if step < _late(config) < steps else ""
     texts = [f"about {_rounded(steps):,} steps in {minutes:g} minutes{slower}: {_seen(config, steps, counts)}"]
     if steps < needed:
         enough = math.ceil(1.1 * minutes * needed / max(1, steps))
         texts.append(
-            f"warning: {_rounded(steps):,} steps are few; expect little below {needed:,}. Stop (Ctrl-C) and go on with "
-            f"--resume RUN --minutes {enough}{_faster(config)}"
+            f"warning: {_rounded(steps):,} steps are few; expect little below {needed:,}: "
+            f"train on afterwards (--resume {folder} --minutes {enough}){_faster(config)}"
         )
     return texts
 
@@ -60,7 +66,7 @@ def _seen(config: RunConfig, steps: int, counts: Mapping[str, int]) -> str:
         return f"of the images of {rare!r}, {often[rare]:.0%} are seen"
     low, high = _rounded(often[rare]), _rounded(often[frequent])
     if low == high:
-        return f"each image is seen some {low:,} times"
+        return "each image is seen about once" if low == 1 else f"each image is seen some {low:,} times"
     return f"each image is seen some {low:,} ({rare}) to {high:,} ({frequent}) times"
 
 
@@ -70,7 +76,7 @@ def _faster(config: RunConfig) -> str:
     width = getattr(config.networks, "width", None)
     if width is not None and width == type(config.networks)().width:
         ways.append(f"--set networks.width={width / 2:g}")
-    return f", or start again with {' or '.join(ways)}" if ways else ""
+    return f", or start again with {' or '.join(ways)}, which is faster" if ways else ""
 
 
 def _rounded(number: float) -> int:

@@ -100,7 +100,9 @@ class Sitting:
             self._record.start()
             self.observer.started(self.folder.path, self.loop.step)
             if self.config.training.minutes:
-                self.observer.note("minutes count training alone: its last scores, fits and gallery come after")
+                self.observer.note(
+                    "minutes count training alone: the last scores and the codes of the images come after"
+                )
         self._saved = self._last = time.monotonic()
         due = self._due(should_stop)
         while not (due.finished or due.stop):
@@ -180,7 +182,7 @@ class Sitting:
         """Once, at the first reading whose steps were all played when the first ones were long over."""
         if self._owes_outlook and self._fair_from and self.seconds > self._fair_from and self.share() < 1:
             steps = steps_in_all(self.config, self.loop.step, self.seconds, self.images_per_second)
-            for text in told(self.config, self.loop.step, steps, self.dataset.counts()):
+            for text in told(self.config, self.folder.path, self.loop.step, steps, self.dataset.counts()):
                 self.observer.note(text)
             self._owes_outlook = False
         elif not self._fair_from and self.seconds - self._began > FAIR_SECONDS:

@@ -83,12 +83,12 @@ class TensorBoardLog(Observer):
         means: dict[str, float | None] = {
             "rebuild error": figures.reconstruction_l1,
             "classified as the target": figures.mean_judged,
-            "classified as the target, worst pair": min(figures.judged.values()),
-            "classified rightly, real images": figures.judge_accuracy,
+            "worst pair classified as the target": min(figures.judged.values()),
+            "real images classified rightly": figures.judge_accuracy,
             "Frechet": figures.mean_frechet,
-            "Frechet, rebuilt images": figures.frechet_reconstruction,
+            "Frechet of rebuilt images": figures.frechet_reconstruction,
             "domain leakage": figures.leak_means,
-            "domain leakage, with noise": figures.leak_noisy,
+            "domain leakage with noise": figures.leak_noisy,
         }
         values = {f"held out/{name}": value for name, value in means.items() if value is not None}
         for group, pairs in (
