@@ -29,7 +29,7 @@ EXAMPLES = """Examples:
   i2i train DATA --recipe paper                the paper without our changes
   i2i train DATA --devices 4                   four GPUs of this machine
   i2i train DATA --set objective.weights.kl=0  any setting of config.toml
-  i2i train DATA --log tensorboard             curves and samples in TensorBoard
+  i2i train DATA --log tensorboard             curves in TensorBoard too
 
 \b
   The dual family takes four folders:
