@@ -77,8 +77,10 @@ def test_the_images_choose_the_size_unless_somebody_names_it(domains: Path) -> N
 
 def test_few_images_come_with_what_helps(domains: Path) -> None:
     small = RUNNER.invoke(app, ["train", str(domains), "--steps", "1", "--name", "x", *TINY])
-    assert "warning: the smallest domain has 15 images; 1,000 or more work well; what helps: mirror" in small.stderr
+    assert "warning: the smallest domain has 15 images; 1,000 or more work well; --flip adds" in small.stderr
     assert "--init" not in small.stderr, "no shipped model has these networks"
+    flipped = RUNNER.invoke(app, ["train", str(domains), "--steps", "1", "--name", "y", "--flip", *TINY])
+    assert "1,000 or more work well\n" in flipped.stderr
     resumed = RUNNER.invoke(app, ["train", "--resume", "runs/x", "--steps", "2"])
     assert "the smallest domain" not in resumed.stderr
 

@@ -179,11 +179,12 @@ def _few_images(dataset: Dataset, config: RunConfig, init: Path | None) -> str |
     fewest = min(dataset.counts().values())
     if fewest >= FEW:
         return None
-    cures = [] if config.data.flip else ["mirror them (--flip; not letters or x-rays)"]
-    if init is None and (start := _trained_alike(config)):
-        cures.append(f"start from a trained model (--init {start})")
     told = f"the smallest domain has {fewest} image{'s' * (fewest > 1)}; 1,000 or more work well"
-    return f"{told}; what helps: {', '.join(cures)}" if cures else told
+    if init is None and (start := _trained_alike(config)):
+        told += f"; what helps is to start from a trained model (--init {start})"
+    if not config.data.flip:
+        told += "; --flip adds each image's mirror image (not for letters or x-rays)"
+    return told
 
 
 def _trained_alike(config: RunConfig) -> str:
