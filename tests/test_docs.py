@@ -96,6 +96,9 @@ def parsed(words: list[str]) -> None:
         patch.setattr(
             "i2i_cli.jobs.training.start.resume", lambda folder, changes, **_: told.update(changes=changes) or DONE
         )
+        for refuse in ("refuse_early", "refuse_if_no_run"):  # the images and runs of the text are not here
+            patch.setattr(f"i2i_cli.jobs.training.refusals.{refuse}", lambda *_: None)
+        patch.setattr("i2i_cli.jobs.training.tensorboard_log.is_installed", lambda: True)
         patch.setattr("i2i_cli.jobs.training.launching.launch", lambda count, *_: LaunchResult(exit_code=0))
         result = CliRunner().invoke(app, ["train", *words])
     assert result.exit_code == 0, result.stderr

@@ -34,7 +34,7 @@ ALLOWED = {
     "bundled": set(),
     "errors": set(),
 }
-TOLD_BY_THE_BASE = {"forward", "note", "decoding", "encoding", "training", "scored"}
+TOLD_BY_THE_BASE = {"forward", "note", "decoding", "encoding", "started", "training", "sampled", "scored"}
 """Methods that override a documented one (torch's, or `Observer`'s)."""
 
 MAX_FILE_LINES = 320

@@ -3,17 +3,20 @@
 import signal
 import sys
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from i2i_cli.cli.app import app
-from i2i_cli.cli.report import print_error, print_result, say
+from i2i_cli.cli.report import print_error
 from i2i_cli.errors import ConfigError, I2IError
 
 if TYPE_CHECKING:
     from i2i_cli.jobs.training.start import TrainingResult
+
+    Trained = Callable[[dict[str, Any]], TrainingResult]
 
 EXAMPLES = """Examples:
 
@@ -26,6 +29,7 @@ EXAMPLES = """Examples:
   i2i train DATA --recipe paper                the paper without our changes
   i2i train DATA --devices 4                   four GPUs of this machine
   i2i train DATA --set objective.weights.kl=0  any setting of config.toml
+  i2i train DATA --log tensorboard             curves in TensorBoard too
 
 \b
   The dual family takes four folders:
@@ -63,10 +67,10 @@ def _batch(text: str | None) -> dict[str, Any]:
 
 
 def _launch(devices: int) -> None:
-    """The same command in several processes, unless this is one of them."""
+    """The same command in several processes, unless one is enough, or this is one of them."""
     from i2i_cli.jobs.training.launching import is_shared, launch
 
-    if is_shared():
+    if devices == 1 or is_shared():
         return
 
     def pass_on(send: Callable[[int], None]) -> None:
@@ -128,8 +132,8 @@ def train(
     image_size: Annotated[
         int | None,
         typer.Option(
-            "--image-size", metavar="N", help="Pixels a side: 32, 64, 128 or 256.", show_default="64",
-            rich_help_panel=DATA,
+            "--image-size", metavar="N", help="Pixels a side: 32, 64, 128 or 256.", rich_help_panel=DATA,
+            show_default="by the images: 32 or 64; on CUDA also 128",
         ),
     ] = None,
     flip: Annotated[
@@ -196,6 +200,13 @@ def train(
             "--seed", metavar="N", help="Seed of all random numbers.", show_default="0", rich_help_panel=RUN
         ),
     ] = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--log", metavar="tensorboard", help="Also write a log for TensorBoard, into RUN/tensorboard.",
+            show_default=False, rich_help_panel=RUN,
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as a JSON object.", rich_help_panel=RUN)
     ] = False,
@@ -247,56 +258,59 @@ def train(
         )
     if resume is not None and steps is not None and minutes is None:
         flags["training"]["minutes"] = 0.0  # the new goal takes the place of the old one
-    if devices > 1:
-        _launch(devices)
-    # Late: torch.
+    # Late: nothing that takes time to import is needed to print the help.
+    from i2i_cli.jobs.training.tensorboard_log import keeps_log, refuse_unknown_logs
+
+    refuse_unknown_logs(log or [])
+    if resume is not None:
+        trained = _resuming(resume, flags, assignments or [], devices)
+    else:
+        trained = _beginning(flags, config, assignments or [], name, init, devices)
+    # Late: rich.
+    from i2i_cli.cli.training_view import watch_training
+
+    watch_training(trained, as_json, log=bool(log) or keeps_log(resume))
+
+
+def _beginning(
+    flags: dict[str, Any],
+    config: Path | None,
+    assignments: list[str],
+    name: str | None,
+    init: Path | None,
+    devices: int,
+) -> "Trained":
+    """What trains a new run. What is wrong is told as early as it can be known, most of it before torch is loaded."""
     from i2i_cli.checkpoints.names import find_weights, new_run
-    from i2i_cli.config import merged, parse_assignment
-    from i2i_cli.jobs.training import start
-    from i2i_cli.jobs.training.config import run_config
+    from i2i_cli.config import parse_assignment, read_toml
     from i2i_cli.jobs.training.launching import leads
+    from i2i_cli.jobs.training.refusals import refuse_early
 
-    for text in (assignments or []) if resume is not None else []:
-        flags = merged(flags, parse_assignment(text))
-
-    def trained(watch: Any) -> "TrainingResult":
-        if resume is not None:
-            return start.resume(resume, flags, **watch)
-        resolved = run_config(flags, config, assignments or [])
-        folder = new_run(name, resolved.data.root)
-        weights = find_weights(str(init)) if init else None
-        if leads():
-            say(f"run: {folder}")
-        return start.train(resolved, folder, init=weights, **watch)
-
-    _watched(trained, as_json)
-
-
-def _watched(trained: Callable[[dict[str, Any]], "TrainingResult"], as_json: bool) -> None:
-    """Show a training and let signals stop it; of several processes one alone speaks."""
-    # Late: rich's bars.
-    from i2i_cli.cli.progress import stop_on_signal
-    from i2i_cli.cli.training_view import TrainingView
-    from i2i_cli.jobs.training.launching import end_at_once, is_orphaned, is_shared, leads
-    from i2i_cli.jobs.training.observer import Observer
-
-    with stop_on_signal() as stop, TrainingView() as view:
-        observer = view if leads() else Observer()
-        result = trained({"observer": observer, "should_stop": lambda: stop.received() or is_orphaned()})
+    weights = find_weights(str(init)) if init else None
     if leads():
-        _tell(result, as_json)
-    code = 0 if result.finished else stop.exit_code
-    if is_shared():
-        end_at_once(code)
-    if code:
-        raise typer.Exit(code)
+        file = [read_toml(config)] if config else []
+        refuse_early([*file, flags, *map(parse_assignment, assignments)], name)
+    _launch(devices)
+    # Late: torch.
+    from i2i_cli.jobs.training.config import leaves_size_open, run_config
+
+    resolved, choose_size = run_config(flags, config, assignments), leaves_size_open(flags, config, assignments)
+    from i2i_cli.jobs.training.start import train
+
+    return lambda watch: train(
+        resolved, new_run(name, resolved.data.root), init=weights, choose_size=choose_size, **watch
+    )
 
 
-def _tell(result: "TrainingResult", as_json: bool) -> None:
-    if not result.finished:
-        say(f"stopped and saved at step {result.step}; to resume: i2i train --resume {result.folder}")
-        return
-    say(f"finished at step {result.step}: look at {result.folder}/samples/latest.png")
-    values = {"run": str(result.folder), "step": result.step, "images_per_second": round(result.images_per_second, 1)}
-    values |= {"figures": result.figures.to_dict()} if result.figures else {}
-    print_result(values, str(result.folder), as_json)
+def _resuming(folder: Path, flags: dict[str, Any], assignments: list[str], devices: int) -> "Trained":
+    """What goes on with the run in `folder`."""
+    from i2i_cli.config import merged, parse_assignment
+    from i2i_cli.jobs.training.refusals import refuse_if_no_run
+
+    refuse_if_no_run(folder)
+    changes = reduce(merged, map(parse_assignment, assignments), flags)
+    _launch(devices)
+    # Late: torch.
+    from i2i_cli.jobs.training.start import resume
+
+    return lambda watch: resume(folder, changes, **watch)

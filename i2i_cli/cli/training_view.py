@@ -1,34 +1,46 @@
 """What a person sees of a training: a live bar on a terminal, a plain line now and then elsewhere."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from i2i_cli.cli.report import say, stderr_console
-from i2i_cli.jobs.training.observer import Observer
+from i2i_cli.cli.progress import stop_on_signal
+from i2i_cli.cli.report import print_result, say, stderr_console
+from i2i_cli.jobs.training.launching import end_at_once, is_orphaned, is_shared, leads
+from i2i_cli.jobs.training.observer import Observer, Observers
+from i2i_cli.jobs.training.tensorboard_log import TensorBoardLog
+from i2i_cli.jobs.training.words import readable
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from i2i_cli.jobs.training.held_out import HeldOutFigures
+    from i2i_cli.jobs.training.start import TrainingResult
 
 PLAIN_EVERY = 30.0
 """Seconds between two plain lines."""
 
+DECODING, TRAINING, ENCODING = "reading images", "training", "writing the images' codes"
+LEGEND = "classified as the target: more is better, up to the share of real images; all others: less is better"
+
 
 class _Bars(Progress):
-    """Progress bars, and below them a line of losses as wide as the terminal."""
+    """Progress bars, and below them a line on how good the model is, as wide as the terminal."""
 
-    losses = ""
+    quality = ""
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """The bars, then the losses."""
+        """The bars, then the line."""
         yield from super().get_renderables()
-        if self.losses:
-            yield Text(self.losses, style="dim")
+        if self.quality:
+            yield Text(self.quality, style="dim")
 
 
 class TrainingView(Observer):
@@ -41,14 +53,18 @@ class TrainingView(Observer):
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
             TextColumn("{task.percentage:>3.0f}%"),
-            TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[detail]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
             console=console,
             disable=not self._live,
             transient=True,
         )
         self._tasks: dict[str, Any] = {}
         self._last_line = time.monotonic()
+        self._begun: tuple[float, float] | None = None  # when, and at which share, training was first seen
+        self._folder: Path | None = None
+        self._has_sampled = self._has_scored = False
 
     def __enter__(self) -> "TrainingView":
         self._bars.start()
@@ -63,26 +79,55 @@ class TrainingView(Observer):
         self._print(text)
 
     def decoding(self, done: int, total: int) -> None:
-        self._count("decoding", done, total)
+        self._count(DECODING, done, total)
 
     def encoding(self, done: int, total: int) -> None:
-        self._count("encoding", done, total)
+        self._bars.quality = ""
+        if TRAINING in self._tasks:
+            self._bars.remove_task(self._tasks.pop(TRAINING))
+        self._count(ENCODING, done, total)
+
+    def started(self, folder: Path, step: int) -> None:
+        self._folder = folder
 
     def training(self, step: int, share: float, images_per_second: float, terms: dict[str, float]) -> None:
-        losses = ", ".join(f"{name} {value:.3f}" for name, value in terms.items())
-        self._bars.losses = losses
-        detail = f"step {step}, {images_per_second:.0f} images/s"
-        self._show("training", share, detail if self._live else f"{detail}, {losses}")
+        quality = ", ".join(f"{word} {value:.3f}" for word, value in readable(terms).items())
+        self._bars.quality = f"{quality} (0 is perfect)" if quality else ""
+        detail = f"step {step:,}, {images_per_second:.0f} images/s"
+        if not self._live:
+            parts = (detail, self._time_left(share), quality)
+            detail = ", ".join(part for part in parts if part)
+        self._show(TRAINING, share, detail)
+
+    def sampled(self, step: int, sheet: "Image.Image") -> None:
+        if not self._has_sampled and self._folder is not None:
+            self._print(f"step {step:,}: the first samples are in {self._folder}/samples/latest.png; look again later")
+        self._has_sampled = True
 
     def scored(self, step: int, figures: "HeldOutFigures") -> None:
-        rebuilt, leak = figures.reconstruction_l1, figures.leak_means
+        rebuilt, leak, floor = figures.reconstruction_l1, figures.leak_means, figures.frechet_reconstruction
+        worst, chance = min(figures.judged.values()), 1 / figures.num_domains
         parts = [
             "" if rebuilt is None else f"rebuild error {rebuilt:.3f}",
-            f"classified as the target {figures.mean_judged:.1%} (worst pair {min(figures.judged.values()):.1%})",
-            f"Frechet {figures.mean_frechet:.2f}",
-            "" if leak is None else f"domain leakage {leak:.2f}",
+            f"classified as the target {figures.mean_judged:.1%} (worst pair {worst:.1%}; "
+            f"real images {figures.judge_accuracy:.1%})",
+            f"Frechet {figures.mean_frechet:.2f}" + ("" if floor is None else f" (rebuilt images {floor:.2f})"),
+            "" if leak is None else f"domain leakage {leak:.2f} (chance {chance:.2f})",
         ]
-        self._print(f"step {step}, held out: {', '.join(part for part in parts if part)}")
+        self._print(f"step {step:,}, held out: {', '.join(part for part in parts if part)}")
+        if not self._has_scored:
+            self._print(f"  {LEGEND}")
+        self._has_scored = True
+
+    def _time_left(self, share: float) -> str:
+        now = time.monotonic()
+        if self._begun is None:
+            self._begun = now, share
+        since, before = self._begun
+        if share <= before or share >= 1:
+            return ""
+        minutes = (now - since) / (share - before) * (1 - share) / 60
+        return "under a minute left" if minutes < 1 else f"about {minutes:.0f} minutes left"
 
     def _count(self, name: str, done: int, total: int) -> None:
         self._show(name, done / total, f"{done} of {total} images")
@@ -103,3 +148,40 @@ class TrainingView(Observer):
             self._bars.console.print(text, markup=False, soft_wrap=True)
         else:
             say(text)
+
+
+def watch_training(trained: Callable[[dict[str, Any]], "TrainingResult"], as_json: bool, log: bool = False) -> None:
+    """Show a training and let signals stop it; of several processes one alone speaks.
+
+    Args:
+        trained: trains, given `observer` and `should_stop`.
+        log: write a log for TensorBoard too.
+
+    Raises:
+        typer.Exit: it was asked to stop.
+    """
+    with stop_on_signal() as stop, TrainingView() as view:
+        logs = [TensorBoardLog(view.note)] if log and leads() else []
+        observer = Observers([view, *logs]) if leads() else Observer()
+        try:
+            result = trained({"observer": observer, "should_stop": lambda: stop.received() or is_orphaned()})
+        finally:
+            for each in logs:
+                each.close()
+    if leads():
+        _tell(result, as_json)
+    code = 0 if result.finished else stop.exit_code
+    if is_shared():
+        end_at_once(code)
+    if code:
+        raise typer.Exit(code)
+
+
+def _tell(result: "TrainingResult", as_json: bool) -> None:
+    if not result.finished:
+        say(f"stopped and saved at step {result.step}; to resume: i2i train --resume {result.folder}")
+        return
+    say(f"finished at step {result.step}: look at {result.folder}/samples/latest.png")
+    values = {"run": str(result.folder), "step": result.step, "images_per_second": round(result.images_per_second, 1)}
+    values |= {"figures": result.figures.to_dict()} if result.figures else {}
+    print_result(values, str(result.folder), as_json)

@@ -45,6 +45,11 @@ class Dataset:
             pixels.update(self.images.digests[row].encode())
         return {"domains": list(self.domains), "sha256": names.hexdigest(), "pixels": pixels.hexdigest()}
 
+    def counts(self) -> dict[str, int]:
+        """Training images of each domain."""
+        found = torch.bincount(self.labels[self.train], minlength=len(self.domains)).tolist()
+        return dict(zip(self.domains, found, strict=True))
+
     def sample(self, count: int) -> list[str]:
         """Hashes of up to `count` training images, evenly spread: enough to know the data set again by."""
         rows = self.train[torch.arange(min(count, len(self.train))) * len(self.train) // min(count, len(self.train))]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from i2i_cli.data.folders import SYSTEM_FOLDERS, Walk, identity_of, passed_over, walk
-from i2i_cli.data.images import SUFFIXES
 from i2i_cli.errors import DataError
 
 TEST_SHARE = 0.1
@@ -57,6 +56,15 @@ def is_held_out(key: str, share: float = TEST_SHARE) -> bool:
 Choose = Callable[[tuple[str, ...]], tuple[str, ...]]
 
 
+def find_domains(root: Path) -> tuple[str, ...]:
+    """The folders that `scan` would take for domains. No image is looked for, so this takes no time.
+
+    Raises:
+        DataError: no such folder, or fewer than two domains.
+    """
+    return _domain_names(_training_root(root))[0]
+
+
 def scan(root: Path, choose: Choose = lambda found: found) -> DomainFolder:
     """Find the domains below `root`, with `train/` and `test/` above them or without.
 
@@ -66,13 +74,11 @@ def scan(root: Path, choose: Choose = lambda found: found) -> DomainFolder:
     Raises:
         DataError: no such folder, fewer than two domains, or a domain without images.
     """
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder", "give a folder that holds one folder of images per domain")
-    train_root = _first_folder(root, (TRAIN,))
-    test_root = _first_folder(root, TESTS) if train_root else None
-    found, system = _domain_names(train_root or root)
+    train_root = _training_root(root)
+    test_root = _first_folder(root, TESTS) if train_root != root else None
+    found, system = _domain_names(train_root)
     domains, walks = choose(found), [Walk(system=system)]
-    items = _items(train_root or root, domains, walks)
+    items = _items(train_root, domains, walks)
     if test_root is not None:
         train, test = items, _items(test_root, domains, walks)
     else:
@@ -90,6 +96,13 @@ def scan(root: Path, choose: Choose = lambda found: found) -> DomainFolder:
         warnings=warnings,
         passed_over=told,
     )
+
+
+def _training_root(root: Path) -> Path:
+    """The folder that holds the domains' folders."""
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder", "give a folder that holds one folder of images per domain")
+    return _first_folder(root, (TRAIN,)) or root
 
 
 def _first_folder(root: Path, names: tuple[str, ...]) -> Path | None:
@@ -142,6 +155,9 @@ def _warnings(domains: tuple[str, ...], train: list[Item], test: list[Item], tol
     counts = Counter(item.label for item in train)
     for label, domain in enumerate(domains):
         if not counts[label]:
+            # Late: see `walk`.
+            from i2i_cli.data.images import SUFFIXES
+
             known = f"known endings: {', '.join(sorted(SUFFIXES))}"
             raise DataError(f"the domain {domain!r} has no training images", f"{known}; {told}" if told else known)
     found = []
@@ -149,8 +165,6 @@ def _warnings(domains: tuple[str, ...], train: list[Item], test: list[Item], tol
     if large > 10 * small:
         rare = domains[min(counts, key=lambda label: counts[label])]
         found.append(f"domain {rare!r} has {small} images, the largest {large}: expect poorer results for it")
-    if small < 100:
-        found.append(f"the smallest domain has {small} image{'s' * (small > 1)}; 1,000 or more work well")
     tested = {item.label for item in test}
     found += [f"no held-out images for {domain!r}" for label, domain in enumerate(domains) if label not in tested]
     return tuple(found)

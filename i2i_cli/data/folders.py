@@ -2,11 +2,9 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from i2i_cli.data.images import SUFFIXES
 
 SYSTEM_FOLDERS = frozenset(
     {"__MACOSX", "@eaDir", "#recycle", "lost+found", "$RECYCLE.BIN", "RECYCLER", "System Volume Information"}
@@ -59,6 +57,9 @@ def walk(folder: Path) -> Walk:
 
     So a link to a folder above ends where it begins; a folder that a link leads to as well is found by its own name.
     """
+    # Late: what stands beside these endings needs Pillow and numpy, and a wrong folder is told without them.
+    from i2i_cli.data.images import SUFFIXES
+
     found, seen = Walk(), {identity for above in folder.resolve().parents if (identity := identity_of(above))}
     folders, links = [folder], list[Path]()
     while folders or links:
@@ -75,7 +76,7 @@ def walk(folder: Path) -> Walk:
             if entry.name.startswith("."):
                 continue
             if not _is_folder(entry):
-                _file(found, entry)
+                _file(found, entry, SUFFIXES)
             elif entry.name in SYSTEM_FOLDERS:
                 found.system.append(Path(entry.path))
             else:
@@ -105,9 +106,9 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _file(found: Walk, entry: os.DirEntry[str]) -> None:
+def _file(found: Walk, entry: os.DirEntry[str], endings: Collection[str]) -> None:
     suffix = Path(entry.name).suffix.lower()
-    if suffix in SUFFIXES:
+    if suffix in endings:
         found.images.append(Path(entry.path))
     elif entry.name.lower() not in _SYSTEM_FILES:
         found.others[suffix or "none"] += 1

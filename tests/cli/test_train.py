@@ -1,5 +1,8 @@
+import importlib.util
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,70 @@ def test_from_a_folder_to_a_translation(domains: Path, photo: Path) -> None:
     again = RUNNER.invoke(app, ["train", str(domains), "--steps", "3", "--json", *TINY])
     found = json.loads(again.stdout)
     assert found["run"] == "runs/shapes-2" and found["step"] == 3 and "judged" in found["figures"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "code"),
+    [
+        (["none"], "error: none: no such folder", 1),
+        (["one"], "error: one has only the folder 'a'", 1),
+        (["shapes", "--name", "taken"], "error: runs/taken exists already", 2),
+        (["shapes", "--config", "none.toml"], "error: cannot read the config none.toml", 2),
+        (["shapes", "--init", "nothing"], "error: no weights are called 'nothing'", 2),
+        (["shapes", "--set", "data.root=none"], "error: none: no such folder", 1),
+        (["shapes", "--log", "wandb"], "error: no log is called 'wandb'", 2),
+        (["--resume", "none"], "error: none holds no run to resume", 2),
+    ],
+)
+def test_what_is_wrong_is_said_first_and_without_waiting_for_torch(
+    domains: Path, words: list[str], said: str, code: int
+) -> None:
+    (domains.parent / "one" / "a").mkdir(parents=True)
+    (domains.parent / "runs" / "taken" / "samples").mkdir(parents=True)
+    script = (
+        "import sys; from i2i_cli.cli import app\n"
+        f"try: app({['train', *words]!r})\nexcept SystemExit as ended: print(ended.code, 'torch' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=domains.parent)
+    assert found.stdout == f"{code} False\n" and found.stderr.startswith(said), found.stderr
+
+
+@pytest.mark.parametrize("words", [["--recipe", "papr"], ["--set", "networks.wdith=4"], ["--image-size", "48"]])
+def test_nothing_is_said_before_an_error(domains: Path, words: list[str]) -> None:
+    result = RUNNER.invoke(app, ["train", str(domains), *words])
+    assert result.exit_code == 2 and result.stderr.startswith("error: "), result.stderr
+
+
+def test_the_images_choose_the_size_unless_somebody_names_it(domains: Path) -> None:
+    tiny = [word for word in TINY if word not in ("--image-size", "32")]
+    chosen = RUNNER.invoke(app, ["train", str(domains), "--steps", "1", "--name", "x", *tiny])
+    assert "images of 40 x 36 (median): training at 32 px\n" in chosen.stderr
+    assert "image_size = 32" in Path("runs/x/config.toml").read_text()
+    named = RUNNER.invoke(app, ["train", str(domains), "--steps", "1", "--name", "y", *tiny, "--image-size", "64"])
+    assert "(median)" not in named.stderr and "image_size = 64" in Path("runs/y/config.toml").read_text()
+    text = Path("runs/y/config.toml").read_text()
+    again = RUNNER.invoke(app, ["train", "--config", "runs/y/config.toml", "--name", "z"])
+    assert "(median)" not in again.stderr and Path("runs/z/config.toml").read_text() == text
+
+
+def test_few_images_come_with_what_helps(domains: Path) -> None:
+    small = RUNNER.invoke(app, ["train", str(domains), "--steps", "1", "--name", "x", *TINY])
+    assert "warning: the smallest domain has 15 images; 1,000 or more work well; --flip adds" in small.stderr
+    assert "--init" not in small.stderr, "no shipped model has these networks"
+    flipped = RUNNER.invoke(app, ["train", str(domains), "--steps", "1", "--name", "y", "--flip", *TINY])
+    assert "1,000 or more work well\n" in flipped.stderr
+    resumed = RUNNER.invoke(app, ["train", "--resume", "runs/x", "--steps", "2"])
+    assert "the smallest domain" not in resumed.stderr
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorboard") is None, reason="the extra tensorboard is not installed")
+def test_a_log_is_kept_where_it_is_asked_for_and_goes_on_by_itself(domains: Path) -> None:
+    plain = RUNNER.invoke(app, ["train", str(domains), "--steps", "1", "--name", "plain", *TINY])
+    assert plain.exit_code == 0 and not Path("runs/plain/tensorboard").exists()
+    result = RUNNER.invoke(app, ["train", str(domains), "--steps", "2", "--name", "x", "--log", "tensorboard", *TINY])
+    assert result.exit_code == 0 and len(list(Path("runs/x/tensorboard").iterdir())) == 1, result.stderr
+    RUNNER.invoke(app, ["train", "--resume", "runs/x", "--steps", "3"])
+    assert len(list(Path("runs/x/tensorboard").iterdir())) == 2
 
 
 def test_resume_needs_no_other_flag_and_takes_few(domains: Path) -> None:
@@ -63,7 +130,7 @@ def test_a_run_s_own_config_trains_the_same_again(domains: Path) -> None:
 
 
 def test_without_data_it_trains_on_the_built_in_set_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    import i2i_cli.jobs.training.start as training
+    import i2i_cli.jobs.training.opening as training
 
     def draw(root: Path) -> None:
         from PIL import Image

@@ -34,6 +34,17 @@ def run_config(flags: dict[str, Any], config_file: Path | None = None, assignmen
     Raises:
         ConfigError: an unknown family, recipe or key, or a value that makes no sense.
     """
+    return from_tables(_tables(flags, config_file, assignments))
+
+
+def leaves_size_open(flags: dict[str, Any], config_file: Path | None = None, assignments: Sequence[str] = ()) -> bool:
+    """Whether nothing of what `run_config` is given says how large the model's square is: then its images may."""
+    data = _tables(flags, config_file, assignments).get("data", {})
+    return bool(data.get("root")) and "image_size" not in data
+
+
+def _tables(flags: dict[str, Any], config_file: Path | None, assignments: Sequence[str]) -> dict[str, Any]:
+    """All that is said of a run beyond its family's defaults, as nested tables."""
     layers: list[Mapping[str, Any]] = [_read(config_file)] if config_file else []
     layers += [flags, *(parse_assignment(text) for text in assignments)]
     chosen = {"family": "srae", "recipe": "default"}
@@ -48,7 +59,7 @@ def run_config(flags: dict[str, Any], config_file: Path | None = None, assignmen
     data = given.get("data")
     has_images = isinstance(data, Mapping) and bool(data.get("root"))
     tables = merged(kind.recipes[chosen["recipe"]], {} if has_images else kind.sample_settings)
-    return from_tables(merged(tables, given))
+    return merged(tables, given)
 
 
 FORMAT_KEY = "format"

@@ -16,11 +16,11 @@ from i2i_cli.config import read_toml, to_toml, updated
 from i2i_cli.data.writing import write_image
 from i2i_cli.engine.journal import Journal
 from i2i_cli.errors import ConfigError, WeightsError
-from i2i_cli.files import PART, locked, sweep, write_text
+from i2i_cli.files import locked, sweep, write_text
 from i2i_cli.jobs.training.config import FORMAT_KEY, WHOLE, RunConfig, from_tables, whole_config
+from i2i_cli.jobs.training.refusals import CONFIG, STATE, refuse_if_no_run, refuse_if_taken
 
 _STATE_KEY = "i2i-state"
-CONFIG = "config.toml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class RunFolder:
     @property
     def state(self) -> Path:
         """All that an exact resume needs."""
-        return self.path / "state.safetensors"
+        return self.path / STATE
 
     @property
     def journal(self) -> Journal:
@@ -89,19 +89,12 @@ class RunFolder:
         sweep(self.path)
 
     def refuse_if_taken(self) -> None:
-        """Nothing is trained over. A run that was killed before its first state was written is no loss.
+        """Nothing is trained over.
 
         Raises:
             ConfigError: something stands in the folder already.
         """
-        try:
-            taken = [path.name for path in self.path.iterdir()] if self.path.exists() else []
-        except OSError as error:
-            raise ConfigError(f"{self.path}: {error.strerror}", "choose another --name") from error
-        if any(name not in (LOCK, CONFIG) and not name.endswith(PART) for name in taken):
-            raise ConfigError(
-                f"{self.path} exists already", f"choose another --name, or resume it: i2i train --resume {self.path}"
-            )
+        refuse_if_taken(self.path)
 
     def write_config(self, config: RunConfig) -> None:
         """Write every setting to `config.toml`."""
@@ -113,8 +106,7 @@ class RunFolder:
         Raises:
             ConfigError: there is no run here, or none that can be resumed.
         """
-        if not self.state.is_file():
-            raise ConfigError(f"{self.path} holds no run to resume", "give the folder of a run, such as runs/faces")
+        refuse_if_no_run(self.path)
         return from_tables(whole_config(read_toml(self.path / CONFIG), self.path / CONFIG))
 
     def save_state(self, tensors: dict[str, Tensor], facts: StateFacts) -> None:

@@ -51,6 +51,11 @@ class HeldOutFigures:
     pair_l1: dict[str, float]
 
     @property
+    def num_domains(self) -> int:
+        """Domains that are translated from; where leakage is measured, all of them."""
+        return len({pair.partition("->")[0] for pair in self.judged})
+
+    @property
     def mean_judged(self) -> float:
         """Mean of `judged` over the ordered pairs of domains."""
         return sum(self.judged.values()) / len(self.judged)

@@ -59,6 +59,7 @@ class RunRecord:
     def sample(self, sheet: Any) -> None:
         """A sample sheet."""
         self._spare("a sample sheet", lambda: self.folder.save_sample(sheet, self.loop.step))
+        self.observer.sampled(self.loop.step, sheet)
 
     def scored(self, figures: HeldOutFigures) -> None:
         """Held-out figures; the weights are kept if they are the best so far."""
@@ -126,8 +127,6 @@ class RunRecord:
         return self.loop.averaged.state_dict() | fitted | self.codes.descriptor(thorough).to_tensors()
 
     def _header(self, classifier: FittedClassifier, finished: bool) -> Header:
-        train_labels = self.dataset.labels[self.dataset.train]
-        counts = {domain: int((train_labels == label).sum()) for label, domain in enumerate(self.dataset.domains)}
         root, config = self.config.data.root, plain(self.config)
         config["data"]["root"] = ""  # a folder of the training machine says nothing to who gets the weights
         return Header(
@@ -138,7 +137,7 @@ class RunRecord:
             config=config,
             trained_on={
                 "data": data_name(root) if root else built_in(family(self.config.family)),
-                "images": counts,
+                "images": self.dataset.counts(),
                 "sample": self.dataset.sample(SAMPLE),
             },
             perceptual=Path(getattr(self.config.objective, "perceptual", "none")).name,

@@ -16,6 +16,7 @@ from i2i_cli.jobs.training.config import RunConfig
 from i2i_cli.jobs.training.folder import RunFolder
 from i2i_cli.jobs.training.held_out import HeldOutFigures, HeldOutScorer
 from i2i_cli.jobs.training.observer import Observer
+from i2i_cli.jobs.training.outlook import FAIR_SECONDS, steps_in_all, told
 from i2i_cli.jobs.training.record import RunRecord
 from i2i_cli.models import family
 
@@ -75,7 +76,7 @@ class Sitting:
         seconds: float = 0.0,
     ) -> None:
         self.folder, self.config, self.dataset, self.loop, self.observer = folder, config, dataset, loop, observer
-        self.seconds = seconds
+        self.seconds = self._began = seconds
         self.figures: HeldOutFigures | None = None
         self.images_per_second = 0.0
         sampler = BalancedSampler(
@@ -90,13 +91,18 @@ class Sitting:
         self._leads = loop.peers.rank == 0
         self._saved, self._last = time.monotonic(), time.monotonic()
         self._score_waits, self._scoring, self._last_scoring = False, 0.0, 0.0
+        self._owes_outlook = self._leads and config.training.minutes > 0
+        self._fair_from = 0.0
 
     def go(self, should_stop: Callable[[], bool]) -> TrainingResult:
         """Train until the run's end, or until `should_stop()`; then save."""
         if self._leads:
             self._record.start()
+            self.observer.started(self.folder.path, self.loop.step)
             if self.config.training.minutes:
-                self.observer.note("minutes count training alone: its last scores, fits and gallery come after")
+                self.observer.note(
+                    "minutes count training alone: the last scores and the codes of the images come after"
+                )
         self._saved = self._last = time.monotonic()
         due = self._due(should_stop)
         while not (due.finished or due.stop):
@@ -169,7 +175,18 @@ class Sitting:
                 self._record.journal("training", images_per_second=self.images_per_second, **terms)
                 self._journalled = self.loop.step
             self.observer.training(self.loop.step, min(1.0, self.share()), self.images_per_second, terms)
+            self._tell_outlook()
         self._images_since_log, self._busy_since_log, self._logged = 0, 0.0, time.monotonic()
+
+    def _tell_outlook(self) -> None:
+        """Once, at the first reading whose steps were all played when the first ones were long over."""
+        if self._owes_outlook and self._fair_from and self.seconds > self._fair_from and self.share() < 1:
+            steps = steps_in_all(self.config, self.loop.step, self.seconds, self.images_per_second)
+            for text in told(self.config, self.folder.path, self.loop.step, steps, self.dataset.counts()):
+                self.observer.note(text)
+            self._owes_outlook = False
+        elif not self._fair_from and self.seconds - self._began > FAIR_SECONDS:
+            self._fair_from = self.seconds
 
     def _sample(self) -> None:
         self._record.codes.keep()

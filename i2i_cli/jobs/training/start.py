@@ -2,30 +2,24 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from i2i_cli.checkpoints.header import read_header
 from i2i_cli.checkpoints.tensors import load_into, load_tensors, networks_among
 from i2i_cli.config import updated
 from i2i_cli.data.augment import augmented, from_levels
-from i2i_cli.data.cache import cache_folder
-from i2i_cli.data.dataset import Dataset, decoded
-from i2i_cli.data.domains import scan
-from i2i_cli.data.glyphs import SAMPLE_SETS, VERSION
+from i2i_cli.data.dataset import Dataset
 from i2i_cli.engine.device import pick_device, pick_precision
 from i2i_cli.engine.loop import Loop
 from i2i_cli.engine.processes import join, leave, local_device
-from i2i_cli.engine.recorded import check_recording
 from i2i_cli.errors import ConfigError, DataError, WeightsError
-from i2i_cli.jobs.training.config import RunConfig, with_perceptual
+from i2i_cli.jobs.training.config import RunConfig
 from i2i_cli.jobs.training.folder import RunFolder, StateFacts
 from i2i_cli.jobs.training.observer import Observer
-from i2i_cli.jobs.training.record import built_in, plain
+from i2i_cli.jobs.training.opening import open_images
+from i2i_cli.jobs.training.record import plain
 from i2i_cli.jobs.training.run import Sitting, TrainingResult
 from i2i_cli.models import family
 from i2i_cli.models.peers import Draws, Peers
@@ -39,6 +33,7 @@ def train(
     folder: str | Path,
     *,
     init: str | Path | None = None,
+    choose_size: bool = False,
     observer: Observer | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> TrainingResult:
@@ -46,6 +41,7 @@ def train(
 
     Args:
         init: weights file to start from instead of random weights.
+        choose_size: take the image size that suits the images and the device; the config's then means nothing.
         observer: is told what happens.
         should_stop: asked after every step; True saves and ends the run, resumable.
 
@@ -57,7 +53,9 @@ def train(
     with _joined(config) as peers:
         if peers.rank == 0:
             run.refuse_if_taken()
-        config, dataset = _opened(config, observer, peers, init)
+        config, dataset = open_images(
+            config, observer, peers, run.path, init=init, choose_size=choose_size and init is None
+        )
         loop = _build_loop(config, dataset, peers, observer.note)
         if init is not None:
             _start_from(init, loop)
@@ -144,7 +142,7 @@ def _held(run: RunFolder, peers: Peers) -> Iterator[bool]:
 
 def _resumed(run: RunFolder, config: RunConfig, observer: Observer, peers: Peers) -> Sitting:
     """A sitting at the run's saved state."""
-    config, dataset = _opened(config, observer, peers)
+    config, dataset = open_images(config, observer, peers, run.path, is_new=False)
     loop = _build_loop(config, dataset, peers, observer.note)
     tensors, facts = run.load_state()
     if facts.domains != dataset.domains:
@@ -175,98 +173,6 @@ def _resumed(run: RunFolder, config: RunConfig, observer: Observer, peers: Peers
     if peers.rank == 0:
         run.write_config(config)
     return sitting
-
-
-def _opened(config: RunConfig, observer: Observer, peers: Peers, init: Path | None = None) -> tuple[RunConfig, Dataset]:
-    """The settled config and its images. The first process decodes them; the others find them in the cache."""
-    if peers.rank > 0:
-        peers.any([False])
-    config = _settled(config, observer)
-    dataset = _open_data(config, observer, peers, init)
-    if peers.rank == 0:
-        peers.any([False])
-    seen = torch.tensor([int(dataset.fingerprint()["sha256"][:15], 16)])
-    if bool((peers.gather(seen) != seen).any()):
-        raise DataError("the processes of this training see different images", "give all machines the same folder")
-    return config, dataset
-
-
-def _check(config: RunConfig, domains: tuple[str, ...], peers: Peers, init: Path | None = None) -> None:
-    """Find what cannot work before hours of images are decoded.
-
-    Raises:
-        ConfigError, DeviceError, WeightsError: a size, a device, a precision or weights that do not fit.
-    """
-    device = pick_device(config.training.device)
-    pick_precision(config.training.precision, device)
-    check_recording(config.training.recorded, device)
-    if peers.count > 1 and config.training.fit_memory:
-        # One that fell short alone would leave the others waiting for what it has not come to.
-        raise ConfigError(
-            "several processes do not fit steps into memory by themselves",
-            "leave --batch-size auto out (--set training.fit_memory=false), or use more processes",
-        )
-    shares, batch = len(domains) * peers.count, config.training.batch_size
-    if peers.count > 1 and batch % shares:
-        raise ConfigError(
-            f"a batch of {batch} is not shared evenly by {peers.count} processes and {len(domains)} domains",
-            f"use --batch-size {-(-batch // shares) * shares}",
-        )
-    kind = family(config.family)
-    if kind.needs_every_domain and batch < shares:
-        raise ConfigError(
-            f"a batch of {batch} has no image of some of the {len(domains)} domains, and {kind.name} takes one of each",
-            f"use --batch-size {shares} or more",
-        )
-    with torch.device("meta"):
-        kind.build_model(config.networks, config.data.image_size, domains)
-    if init is None:
-        return
-    header = read_header(init)
-    is_like = (header.family, header.image_size) == (config.family, config.data.image_size)
-    if not is_like or updated(kind.networks, header.config.get("networks", {})) != config.networks:
-        raise WeightsError(
-            f"--init {init} has other networks or another image size than this run",
-            "take over its --image-size and [networks] settings, or leave --init out",
-        )
-
-
-def _settled(config: RunConfig, observer: Observer) -> RunConfig:
-    """The config as it can be resumed from any folder: paths absolute, `perceptual` as this machine has it."""
-    if config.data.root:
-        config = replace(config, data=replace(config.data, root=str(Path(config.data.root).absolute())))
-    choice = getattr(config.objective, "perceptual", "none")
-    if choice == "none":
-        return config
-    # Late: torchvision costs as much to import as torch itself.
-    from i2i_cli.models.perceptual import DOWNLOAD, is_cached, resolve_choice
-
-    found = resolve_choice(choice, has_pixel_loss=config.objective.weights.pixel > 0)
-    if choice == "auto" and found != "imagenet":
-        stand_in = "L1 alone" if found == "none" else "VGG-16 with fixed random weights"
-        observer.note(f"perceptual loss: {stand_in}; no ImageNet weights are cached (imagenet downloads {DOWNLOAD})")
-    if found == "imagenet" and not is_cached():
-        observer.note(f"perceptual loss: downloading VGG-16's ImageNet weights, {DOWNLOAD}")
-    return with_perceptual(config, found)
-
-
-def _open_data(config: RunConfig, observer: Observer, peers: Peers, init: Path | None = None) -> Dataset:
-    """The images, decoded once all that can be checked without them is."""
-    kind = family(config.family)
-    root = Path(config.data.root) if config.data.root else cache_folder() / f"glyph-{kind.sample_set}-{VERSION}"
-    if not config.data.root:
-        observer.note(f"no DATA given: training on the {built_in(kind)}, drawn into {root}")
-        SAMPLE_SETS[kind.sample_set](root)
-    found = scan(root, lambda domains: kind.choose_domains(config.networks, domains))
-    _check(config, found.domains, peers, init)
-    dataset = decoded(found, config.data.image_size, observer.decoding)
-    if found.passed_over:
-        observer.note(found.passed_over)
-    for text in found.warnings:
-        observer.note(f"warning: {text}")
-    for text in dataset.images.bad:
-        observer.note(f"left out: {text}")
-    return dataset
 
 
 def _build_loop(config: RunConfig, dataset: Dataset, peers: Peers, note: Callable[[str], None]) -> Loop:
