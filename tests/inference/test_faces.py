@@ -51,7 +51,7 @@ def test_two_faces_are_found_the_larger_first(astronaut: Image.Image) -> None:
     canvas.paste(astronaut.resize((768, 768)), (640, 100))
     large, small = find_faces(canvas)
     assert large.area > 8 * small.area
-    assert astray(large, 1.5, 640, 100) < 0.15 and astray(small, 0.5, 40, 30) < 0.2
+    assert astray(large, 1.5, 640, 100) < 0.3 and astray(small, 0.5, 40, 30) < 0.3
 
 
 @pytest.mark.parametrize(("side", "width"), [(256, 480), (200, 1000), (100, 1000)])
@@ -84,7 +84,7 @@ def test_any_size_is_looked_at(size: tuple[int, int]) -> None:
 def test_a_narrow_picture_keeps_its_proportions(astronaut: Image.Image) -> None:
     """No grid divides its width."""
     (face,) = find_faces(astronaut.crop((150, 0, 301, 512)))
-    assert astray(face, left=-150) < 0.2
+    assert astray(face, left=-150) < 0.3
 
 
 def test_drawings_and_noise_are_no_faces() -> None:
