@@ -26,7 +26,7 @@ are found, how wide their box is, and how many other finds there are.
 import hashlib
 import json
 import random
-import resource
+import re
 import subprocess
 import sys
 import time
@@ -173,9 +173,10 @@ def once(photo: Path, name: str) -> None:
             find_faces(picture.rgb)
             started = time.perf_counter()
         find_faces(picture.rgb)
-    print(
-        json.dumps([1e3 * (time.perf_counter() - started), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024])
-    )
+    milliseconds = 1e3 * (time.perf_counter() - started)
+    # The kernel's own count: `getrusage` also counts what the process that started this one held.
+    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))
+    print(json.dumps([milliseconds, int(peak) / 1024]))
 
 
 def main() -> None:

@@ -51,16 +51,16 @@ def test_two_faces_are_found_the_larger_first(astronaut: Image.Image) -> None:
     canvas.paste(astronaut.resize((768, 768)), (640, 100))
     large, small = find_faces(canvas)
     assert large.area > 8 * small.area
-    assert astray(large, 1.5, 640, 100) < 0.15 and astray(small, 0.5, 40, 30) < 0.2
+    assert astray(large, 1.5, 640, 100) < 0.3 and astray(small, 0.5, 40, 30) < 0.3
 
 
-@pytest.mark.parametrize(("side", "width"), [(256, 480), (200, 1000), (100, 1000)])
+@pytest.mark.parametrize(("side", "width"), [(256, 480), (200, 1000), (80, 1200)])
 def test_a_small_part_of_the_picture_is_enough(astronaut: Image.Image, side: int, width: int) -> None:
-    """The face is 0.18 of what is pasted: a tenth of the picture's width, a 28th and a 55th."""
+    """The face is 0.18 of what is pasted: a tenth of the picture's width, a 28th and an 83rd."""
     canvas = Image.new("RGB", (width, 420), (200, 190, 170))
     canvas.paste(astronaut.resize((side, side), Image.Resampling.LANCZOS), (150, 100))
     (face,) = find_faces(canvas)
-    assert astray(face, side / 512, 150, 100) < 0.2
+    assert astray(face, side / 512, 150, 100) < 0.3
 
 
 @pytest.mark.parametrize("box", [(170, 65, 275, 170), (182, 80, 262, 160)])
@@ -84,7 +84,7 @@ def test_any_size_is_looked_at(size: tuple[int, int]) -> None:
 def test_a_narrow_picture_keeps_its_proportions(astronaut: Image.Image) -> None:
     """No grid divides its width."""
     (face,) = find_faces(astronaut.crop((150, 0, 301, 512)))
-    assert astray(face, left=-150) < 0.2
+    assert astray(face, left=-150) < 0.3
 
 
 def test_drawings_and_noise_are_no_faces() -> None:
@@ -113,8 +113,9 @@ def test_a_damaged_detector_is_named(astronaut: Image.Image, tmp_path: Path, mon
     damaged.write_bytes(b"nothing of the kind")
     monkeypatch.setattr(faces, "shipped_network", lambda file: tmp_path / file)
     faces._detector.cache_clear()
-    with pytest.raises(WeightsError, match=r"cannot read .*face-detector\.onnx"):
+    with pytest.raises(WeightsError, match=r"cannot read .*face-detector\.onnx") as raised:
         find_faces(astronaut)
+    assert raised.value.hint == "install i2i-cli again"
     faces._detector.cache_clear()
 
 
