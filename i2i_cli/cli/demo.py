@@ -22,10 +22,11 @@ def demo(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Folder to work in.")] = Path("demo"),
     as_json: JsonOpt = False,
 ) -> None:
-    """Train and translate built-in images, offline.
+    """Show the whole tool on built-in images, offline.
 
-    Draws characters in four styles, trains on them for three to seven minutes, then translates
-    and measures characters that the training did not see.
+    Uses the shipped models on a portrait and on drawn symbols, which takes seconds. Then draws
+    characters in four styles, trains on them for about two minutes, and translates and measures
+    characters that the training did not see.
     """
     # Late: torch, and rich's bars.
     from i2i_cli.cli.progress import stop_on_signal
@@ -41,7 +42,8 @@ def demo(
         say(f"using the model of an earlier demo; delete {out} to train again")
     figures = result.figures
     if as_json:
-        print_result({"figures": figures, "pictures": {name: str(path) for name, path in result.pictures}}, "", True)
+        pictures = {name: str(path) for name, path in result.pictures}
+        print_result({"figures": figures, "shipped": result.shipped, "pictures": pictures}, "", True)
         return
     print_table(["held-out characters", "classified as the target", "error against the truth"], _rows(figures))
     typer.echo("\nLook at:")
