@@ -155,6 +155,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job, "draw_styles", draw_few_glyphs)
         patch.setattr(job, "STEPS", 3)
+        patch.setattr(job, "SETTINGS", TINY)
         patch.setenv("I2I_CACHE", str(folder.parent / "cache"))
         job.run_demo(folder)
     return folder

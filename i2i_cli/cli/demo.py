@@ -28,7 +28,8 @@ def demo(
     characters in four styles, trains on them for about two minutes, and translates and measures
     characters that the training did not see.
     """
-    # Late: torch, and rich's bars.
+    say(f"a tour of five minutes: shipped models in seconds, then a model of your own; all files go into {out}")
+    # Late: torch, and rich's bars. They take seconds.
     from i2i_cli.cli.progress import stop_on_signal
     from i2i_cli.cli.training_view import TrainingView
     from i2i_cli.jobs.demo import run_demo
