@@ -25,7 +25,7 @@ def demo(
     """Show the whole tool on built-in images, offline.
 
     Uses the shipped models on a portrait and on drawn symbols, which takes seconds. Then draws
-    characters in four styles, trains on them for about two minutes, and translates and measures
+    characters in three styles, trains on them for about two minutes, and translates and measures
     characters that the training did not see.
     """
     say(f"a tour of five minutes: shipped models in seconds, then a model of your own; all files go into {out}")

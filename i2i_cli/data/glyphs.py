@@ -9,9 +9,10 @@ import colorsys
 import hashlib
 import shutil
 import string
+import sys
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,8 @@ from i2i_cli.errors import DataError
 
 VERSION = 1
 """Goes up when the drawn images change, so that cached sets are drawn anew."""
+
+STYLES = ("filled", "outline", "pixel", "serif")
 
 SIDE = 64
 _TEXT_SIZE = 42
@@ -53,9 +56,14 @@ Glyph = Image.Image
 """A character as an L image of the set's side: 255 inside, 0 outside."""
 
 
-def draw_styles(root: Path) -> None:
-    """Draw `root/{train,test}/{filled,outline,pixel,serif}/U+XXXX.png`, unless they are there."""
-    _draw_once(root, lambda folder: _draw_styles(folder))
+def draw_styles(root: Path, styles: Sequence[str] = STYLES, end: int = sys.maxunicode) -> None:
+    """Draw `root/{train,test}/STYLE/U+XXXX.png`, unless they are there.
+
+    Args:
+        styles: which of the styles.
+        end: the code point before which the characters end.
+    """
+    _draw_once(root, lambda folder: _draw_styles(folder, styles, end))
 
 
 def draw_factors(root: Path) -> None:
@@ -72,10 +80,10 @@ SAMPLE_SETS: dict[str, Callable[[Path], None]] = {"styles": draw_styles, "factor
 """Name -> what draws that set into a folder."""
 
 
-def characters() -> list[str]:
-    """Letters and digits that both typefaces have, without twins such as Latin A and Greek Alpha."""
+def characters(end: int = sys.maxunicode) -> list[str]:
+    """Letters and digits before `end` that both typefaces have, without twins such as Latin A and Greek Alpha."""
     shared = set(FT2Font(_font_path(_SANS)).get_charmap()) & set(FT2Font(_font_path(_SERIF)).get_charmap())
-    candidates = [chr(code) for code in sorted(shared) if unicodedata.category(chr(code)) in _CATEGORIES]
+    candidates = [chr(code) for code in sorted(shared) if code < end and unicodedata.category(chr(code)) in _CATEGORIES]
     kept: list[str] = []
     renders: NDArray[np.float32] = np.empty((len(candidates), (SIDE // 2) ** 2), np.float32)
     shades: NDArray[np.float32] = np.empty(len(candidates), np.float32)
@@ -107,8 +115,8 @@ def _draw_once(root: Path, draw: Callable[[Path], None]) -> None:
         raise DataError(f"cannot draw the sample set into {root}: {error.strerror or error}") from error
 
 
-def _draw_styles(folder: Path) -> None:
-    for character in characters():
+def _draw_styles(folder: Path, styles: Sequence[str], end: int) -> None:
+    for character in characters(end):
         name = f"U+{ord(character):04X}"
         glyph, serif = _glyph(character, _SANS), _glyph(character, _SERIF)
         assert glyph is not None and serif is not None
@@ -119,8 +127,8 @@ def _draw_styles(folder: Path) -> None:
             "pixel": _pixelated(glyph),
             "serif": _coloured(serif, name),
         }
-        for domain, image in images.items():
-            _save(image, folder / split / domain / f"{name}.png")
+        for style in styles:
+            _save(images[style], folder / split / style / f"{name}.png")
 
 
 def _draw_factors(folder: Path) -> None:
