@@ -127,7 +127,7 @@ def _use_shipped(folder: Path, observer: Observer) -> dict[str, float]:
     emoji = load(EMOJI)
     found = _find_neighbours(emoji, symbols, folder / "neighbours.png")
     observer.note(
-        f"3. neighbours: {found} of {len(SYMBOLS)} coloured symbols found again among the outlined ones, by the shipped "
+        f"3. neighbours: {found} of {len(SYMBOLS)} coloured symbols found again among the outlined, by the shipped "
         f"model {emoji.path.stem} (by chance: 1): {folder / 'neighbours.png'}"
     )
     alike = {style: _classify(emoji, symbols / style, domain) for style, domain in LOOKS_LIKE.items()}
