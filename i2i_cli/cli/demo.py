@@ -30,7 +30,7 @@ def demo(
     characters that the training did not see.
     """
     say(f"a tour of five minutes: shipped models in seconds, then a model of your own; all files go into {out}")
-    # Threads of torch that wait are to sleep. Beside other work on two cores, spinning ones made a step six times as slow.
+    # Waiting threads are to sleep: on two busy cores, spinning ones made a step six times as slow.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # Late: torch, and rich's bars. They take seconds.
     from i2i_cli.cli.progress import stop_on_signal

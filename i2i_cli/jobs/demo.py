@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,15 +46,15 @@ STYLES, LETTERS = ("filled", "pixel", "serif"), 0x590
 """What is trained on: three of the glyph styles, and the characters before this code point (Latin, Greek, Cyrillic,
 Armenian). Outlines are learned last, and all other scripts take twice the time to draw and to score."""
 
-STEPS = 700
+STEPS = 800
 MINUTES = 2.0
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "data": {"image_size": 32},
-    # A small network and a high rate that cools down: in two minutes as good as the default in six.
-    "networks": {"width": 64, "min_width": 16, "num_blocks": 1},
-    "training": {"learning_rate": 1e-3, "cooldown": 0.5, "ema": 0.99, "score_on_the_way": False},
+    # A small network and a high rate that cools down: clear letters in an eighth of the time of the default's.
+    "networks": {"width": 64, "min_width": 16, "num_blocks": 1, "content_channels": 8},
+    "training": {"batch_size": 24, "learning_rate": 2e-3, "cooldown": 0.5, "ema": 0.99, "score_on_the_way": False},
     # The styles are learned apart within 500 steps, with the default's 0.1 in twice as many.
-    "objective": {"hiding_ramp": 300, "weights": {"domain_stream": 0.3}},
+    "objective": {"hiding_ramp": 300, "ridge_codes": 256, "weights": {"domain_stream": 0.3}},
 }
 """Of the training, beside its data and its length."""
 

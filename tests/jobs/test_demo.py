@@ -140,10 +140,9 @@ def test_json(here: Path) -> None:
 
 @pytest.mark.slow
 def test_the_real_demo_learns_to_translate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """1,000 steps on the real sample set: every style is met, and the easy pairs come near the truth."""
-    monkeypatch.setattr(job, "STEPS", 1000)
+    """All steps, however long they take: every style is met, and the easy pairs come near the truth."""
     monkeypatch.setattr(job, "MINUTES", 0.0)
     figures = job.run_demo(tmp_path / "demo").figures
     assert figures["held_out"] and figures["judge_accuracy"] > 0.95
-    assert figures["mean_judged"] > 0.8 and figures["reconstruction_l1"] < 0.08
-    assert figures["pair_l1"]["filled->pixel"] < 0.08 and figures["pair_l1"]["serif->filled"] < 0.15
+    assert figures["mean_judged"] > 0.95 and figures["reconstruction_l1"] < 0.06
+    assert figures["pair_l1"]["filled->pixel"] < 0.05 and figures["pair_l1"]["serif->filled"] < 0.1
