@@ -147,8 +147,8 @@ def photo(tmp_path: Path) -> Path:
 GLYPHS = ("U+0039", "U+0046", "U+0056", "U+0069", "U+0077", "U+00D9", "U+00DD", "U+00FB")
 
 
-def draw_few_glyphs(root: Path) -> None:
-    """A stand-in for the built-in sample set: the same folders and some of its names, drawn at once."""
+def draw_few_glyphs(root: Path, *which: object) -> None:
+    """A stand-in for the built-in sample set: its folders and some of its names, `which` asked for or not."""
     if root.exists():
         return
     for d, domain in enumerate(("filled", "outline", "pixel", "serif")):
@@ -169,6 +169,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job, "draw_styles", draw_few_glyphs)
         patch.setattr(job, "STEPS", 3)
+        patch.setattr(job, "SETTINGS", TINY)
         patch.setenv("I2I_CACHE", str(folder.parent / "cache"))
         job.run_demo(folder)
     return folder

@@ -1,17 +1,18 @@
 """The built-in sample sets: characters drawn from the typefaces that matplotlib carries.
 
 `draw_styles`: four domains of the same characters (filled, outline, pixel, serif). `draw_factors`:
-two factors crossed, letters | digits and filled | outline. The file name says what is shown, so
-images of one name are true pairs. Every run draws the same bytes.
+two factors crossed, letters | digits and filled | outline. `draw_symbols`: a few symbols in two styles.
+The file name says what is shown, so images of one name are true pairs. Every run draws the same bytes.
 """
 
 import colorsys
 import hashlib
 import shutil
 import string
+import sys
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,8 @@ from i2i_cli.errors import DataError
 VERSION = 1
 """Goes up when the drawn images change, so that cached sets are drawn anew."""
 
+STYLES = ("filled", "outline", "pixel", "serif")
+
 SIDE = 64
 _TEXT_SIZE = 42
 _SANS, _SERIF = "DejaVuSans-Bold", "DejaVuSerif-Bold"
@@ -39,13 +42,28 @@ _CATEGORIES = {"Lu", "Ll", "Nd", "Lo"}
 _LOOK_ALIKE = 0.012
 """Mean absolute difference of two renders, as a share of white, under which they count as twins."""
 
+SYMBOLS = {
+    "sun": 0x2600, "cloud": 0x2601, "umbrella": 0x2602, "star": 0x2605, "telephone": 0x260E, "cup": 0x2615,
+    "clover": 0x2618, "skull": 0x2620, "peace": 0x262E, "yin-yang": 0x262F, "smile": 0x263A, "knight": 0x265E,
+    "spade": 0x2660, "heart": 0x2665, "note": 0x266A, "flag": 0x2691, "anchor": 0x2693, "scales": 0x2696,
+    "gear": 0x2699, "scissors": 0x2702, "plane": 0x2708, "envelope": 0x2709, "flower": 0x273F, "snowflake": 0x2744,
+}  # fmt: skip
+"""Name -> code point of the characters that `draw_symbols` draws."""
+
+_SYMBOL_FONT, _SYMBOL_TILT = "DejaVuSans", 8
+
 Glyph = Image.Image
 """A character as an L image of the set's side: 255 inside, 0 outside."""
 
 
-def draw_styles(root: Path) -> None:
-    """Draw `root/{train,test}/{filled,outline,pixel,serif}/U+XXXX.png`, unless they are there."""
-    _draw_once(root, lambda folder: _draw_styles(folder))
+def draw_styles(root: Path, styles: Sequence[str] = STYLES, end: int = sys.maxunicode) -> None:
+    """Draw `root/{train,test}/STYLE/U+XXXX.png`, unless they are there.
+
+    Args:
+        styles: which of the styles.
+        end: the code point before which the characters end.
+    """
+    _draw_once(root, lambda folder: _draw_styles(folder, styles, end))
 
 
 def draw_factors(root: Path) -> None:
@@ -53,24 +71,32 @@ def draw_factors(root: Path) -> None:
     _draw_once(root, lambda folder: _draw_factors(folder))
 
 
+def draw_symbols(root: Path) -> None:
+    """Draw `root/{coloured,outlined}/NAME.png`, unless they are there; the outlined ones are tilted a little."""
+    _draw_once(root, lambda folder: _draw_symbols(folder))
+
+
 SAMPLE_SETS: dict[str, Callable[[Path], None]] = {"styles": draw_styles, "factors": draw_factors}
 """Name -> what draws that set into a folder."""
 
 
-def characters() -> list[str]:
-    """Letters and digits that both typefaces have, without twins such as Latin A and Greek Alpha."""
+def characters(end: int = sys.maxunicode) -> list[str]:
+    """Letters and digits before `end` that both typefaces have, without twins such as Latin A and Greek Alpha."""
     shared = set(FT2Font(_font_path(_SANS)).get_charmap()) & set(FT2Font(_font_path(_SERIF)).get_charmap())
-    candidates = [chr(code) for code in sorted(shared) if unicodedata.category(chr(code)) in _CATEGORIES]
+    candidates = [chr(code) for code in sorted(shared) if code < end and unicodedata.category(chr(code)) in _CATEGORIES]
     kept: list[str] = []
     renders: NDArray[np.float32] = np.empty((len(candidates), (SIDE // 2) ** 2), np.float32)
+    shades: NDArray[np.float32] = np.empty(len(candidates), np.float32)
     for character in candidates:
         glyph = _glyph(character, _SANS)
         if glyph is None or _glyph(character, _SERIF) is None:
             continue
         small = glyph.resize((SIDE // 2, SIDE // 2), Image.Resampling.BOX)
         render = np.asarray(small, np.float32).reshape(-1) / 255
-        if render.any() and not (np.abs(renders[: len(kept)] - render).mean(1) < _LOOK_ALIKE).any():
-            renders[len(kept)] = render
+        # Two renders differ by as much as their shades at least: few are left to compare in full.
+        alike = np.abs(shades[: len(kept)] - render.mean()) < 1.01 * _LOOK_ALIKE
+        if render.any() and not (np.abs(renders[: len(kept)][alike] - render).mean(1) < _LOOK_ALIKE).any():
+            renders[len(kept)], shades[len(kept)] = render, render.mean()
             kept.append(character)
     return kept
 
@@ -89,8 +115,8 @@ def _draw_once(root: Path, draw: Callable[[Path], None]) -> None:
         raise DataError(f"cannot draw the sample set into {root}: {error.strerror or error}") from error
 
 
-def _draw_styles(folder: Path) -> None:
-    for character in characters():
+def _draw_styles(folder: Path, styles: Sequence[str], end: int) -> None:
+    for character in characters(end):
         name = f"U+{ord(character):04X}"
         glyph, serif = _glyph(character, _SANS), _glyph(character, _SERIF)
         assert glyph is not None and serif is not None
@@ -101,8 +127,8 @@ def _draw_styles(folder: Path) -> None:
             "pixel": _pixelated(glyph),
             "serif": _coloured(serif, name),
         }
-        for domain, image in images.items():
-            _save(image, folder / split / domain / f"{name}.png")
+        for style in styles:
+            _save(images[style], folder / split / style / f"{name}.png")
 
 
 def _draw_factors(folder: Path) -> None:
@@ -114,6 +140,16 @@ def _draw_factors(folder: Path) -> None:
             _save(
                 _inked(_outline(glyph), (0, 0, 0), (255, 255, 255)), folder / split / f"outline_{kind}" / f"{name}.png"
             )
+
+
+def _draw_symbols(folder: Path) -> None:
+    for name, code in SYMBOLS.items():
+        glyph = _glyph(chr(code), _SYMBOL_FONT)
+        assert glyph is not None
+        ink = _as_bytes(colorsys.hsv_to_rgb(_fractions(name)[0], 0.75, 0.85))
+        tilted = _outline(glyph.rotate(_SYMBOL_TILT, Image.Resampling.BICUBIC))
+        _save(_inked(glyph, ink, (255, 255, 255)), folder / "coloured" / f"{name}.png")
+        _save(_inked(tilted, (0, 0, 0), (255, 255, 255)), folder / "outlined" / f"{name}.png")
 
 
 def _variants(texts: list[str], count: int) -> Iterator[tuple[str, Glyph]]:

@@ -32,6 +32,7 @@ class TrainingConfig:
         ema: decay of the averaged weights that every command loads; 0 keeps the last ones.
             Differs from the papers, which keep the last ones.
         checkpoint_minutes: wall time between checkpoints.
+        score_on_the_way: score held-out images now and then, not at the end alone.
         device, precision: "auto" or a name; see `engine/device.py`.
         deterministic: on CUDA, take the convolutions that give the same bits every time, rather than search for
             the fastest ones. A CPU always gives the same bits.
@@ -51,6 +52,7 @@ class TrainingConfig:
     clip: float = 5.0
     ema: float = 0.999
     checkpoint_minutes: float = 5.0
+    score_on_the_way: bool = True
     device: str = "auto"
     precision: str = "auto"
     deterministic: bool = True

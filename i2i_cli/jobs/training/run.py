@@ -128,7 +128,7 @@ class Sitting:
         self.seconds, self._last = self.seconds + now - self._last, now
         finished = self.share() >= 1
         sample = finished or _is_due(step, first=50, widest=2000)
-        self._score_waits |= _is_due(step, first=500, widest=4000)
+        self._score_waits |= training.score_on_the_way and _is_due(step, first=500, widest=4000)
         score = finished or (self._leads and self._score_waits and self._has_time_to_score())
         checkpoint = now - self._saved > 60 * training.checkpoint_minutes
         read = sample or score or step % LOG_EVERY == 0 or now - self._logged > LOG_SECONDS

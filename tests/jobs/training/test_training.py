@@ -297,11 +297,16 @@ def test_divergence_ends_the_run_and_keeps_the_last_checkpoint(tiny: dict, tmp_p
     assert (tmp_path / "run" / "state.safetensors").read_bytes() == before
 
 
-@pytest.mark.parametrize("leads", [True, False])
-def test_of_several_processes_the_first_alone_decides_when_to_score(tiny: dict, leads: bool) -> None:
+@pytest.mark.parametrize(
+    ("leads", "on_the_way", "expected"),
+    [(True, True, [500, 1000, 1199]), (False, True, [1199]), (True, False, [1199])],
+    ids=["the first", "another", "at the end alone"],
+)
+def test_when_a_process_asks_for_scores(tiny: dict, leads: bool, on_the_way: bool, expected: list[int]) -> None:
     """What any of them asks for, all do: one that never scores itself must not ask for it again and again."""
     training = Sitting.__new__(Sitting)
-    training.config, training.seconds, training._leads = run_config(tiny | {"training": {"steps": 9000}}), 0.0, leads
+    settings = {"steps": 1199, "score_on_the_way": on_the_way}
+    training.config, training.seconds, training._leads = run_config(tiny | {"training": settings}), 0.0, leads
     training.loop = SimpleNamespace(step=0, peers=Peers())  # type: ignore[assignment]
     training._last = training._saved = training._logged = time.monotonic()
     training._score_waits, training._scoring, training._last_scoring = False, 0.0, 0.0
@@ -311,7 +316,7 @@ def test_of_several_processes_the_first_alone_decides_when_to_score(tiny: dict, 
         if training._due(lambda: False).score:
             scored.append(step)
             training._score_waits = training._score_waits and not leads  # as `_score` does, on the first alone
-    assert scored == ([500, 1000] if leads else [])
+    assert scored == expected
 
 
 def test_a_score_waits_until_scores_are_a_small_share_of_the_time() -> None:
