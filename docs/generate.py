@@ -34,7 +34,7 @@ def subcommands(name: str = "") -> list[str]:
     command = typer.main.get_command(app)
     if name:
         command = command.commands[name]
-    return list(getattr(command, "commands", {}))
+    return [name for name, found in getattr(command, "commands", {}).items() if not found.hidden]
 
 
 def help_of(*words: str) -> str:

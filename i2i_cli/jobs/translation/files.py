@@ -76,7 +76,13 @@ class FileTranslation:
 
     def _write(self, task: Task, item: Loaded, made: Translated) -> Outcome:
         done = self._written(task, made.source, [item.frame.restore(one, self.at_model_size) for one in made.squares])
-        done = replace(done, note=item.note, crop=item.crop, faceless=item.faceless, unlike=made.unlike)
+        done = replace(
+            done,
+            note=item.note,
+            crop=item.crop if item.source.face else None,
+            faceless=item.faceless,
+            unlike=made.unlike,
+        )
         return replace(done, loaded=item, squares=made.squares) if self.keep_squares and done.error is None else done
 
     def _written(self, task: Task, own: str | None, images: Sequence[Image.Image]) -> Outcome:
@@ -110,7 +116,9 @@ class FileTranslation:
             made = self.translator.translated(items, self.targets, self.own, self.strength, len(tasks) <= BATCH)
             photos = [self._photo(picture, items, [part.squares[i] for part in made]) for i in range(len(self.targets))]
             first = items[0]
-            done = replace(self._written(task, made[0].source, photos), note=picture.note, crop=first.crop)
+            done = replace(
+                self._written(task, made[0].source, photos), note=picture.note, crop=first.crop if source.face else None
+            )
             done = replace(done, faceless=first.faceless, unlike=all(part.unlike for part in made))
             keeps = self.keep_squares and done.error is None
             yield replace(done, loaded=first, squares=made[0].squares) if keeps else done

@@ -172,7 +172,7 @@ class Outcome:
         data: the encoded image, where the output is stdout.
         skipped: all outputs were there already, and were to be left alone.
         note: what a person should know of how the source was read.
-        crop, faceless: the part that was translated, and whether a face was looked for in vain: see `inputs.Loaded`.
+        crop, faceless: the part where a face was found and translated, or that none was: see `inputs.Loaded`.
         unlike: the image is unlike what the model was trained on: see `Coder.unlike`.
         loaded, squares: the image as the model saw it, and its translations, where they were asked for.
     """
