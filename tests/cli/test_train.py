@@ -34,12 +34,12 @@ def test_from_a_folder_to_a_translation(domains: Path, photo: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said", "code"),
     [
-        (["none"], "error: none: no such folder", 1),
-        (["one"], "error: one has only the folder 'a'", 1),
+        (["none"], "error: {here}/none: no such folder", 1),
+        (["one"], "error: {here}/one has only the folder 'a'", 1),
         (["shapes", "--name", "taken"], "error: runs/taken exists already", 2),
         (["shapes", "--config", "none.toml"], "error: cannot read the config none.toml", 2),
         (["shapes", "--init", "nothing"], "error: no weights are called 'nothing'", 2),
-        (["shapes", "--set", "data.root=none"], "error: none: no such folder", 1),
+        (["shapes", "--set", "data.root=none"], "error: {here}/none: no such folder", 1),
         (["shapes", "--log", "wandb"], "error: no log is called 'wandb'", 2),
         (["--resume", "none"], "error: none holds no run to resume", 2),
     ],
@@ -54,7 +54,7 @@ def test_what_is_wrong_is_said_first_and_without_waiting_for_torch(
         f"try: app({['train', *words]!r})\nexcept SystemExit as ended: print(ended.code, 'torch' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=domains.parent)
-    assert found.stdout == f"{code} False\n" and found.stderr.startswith(said), found.stderr
+    assert found.stdout == f"{code} False\n" and found.stderr.startswith(said.format(here=domains.parent))
 
 
 @pytest.mark.parametrize("words", [["--recipe", "papr"], ["--set", "networks.wdith=4"], ["--image-size", "48"]])

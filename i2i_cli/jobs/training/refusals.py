@@ -32,7 +32,7 @@ def refuse_early(layers: Iterable[Mapping[str, Any]], name: str | None) -> None:
         # Late: without images there are no folders to look into.
         from i2i_cli.data.domains import find_domains
 
-        find_domains(Path(root))
+        find_domains(Path(root).absolute())
     if name is not None:
         refuse_if_taken(new_run(name, ""))
 
