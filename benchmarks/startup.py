@@ -1,12 +1,13 @@
-"""Start-up of the command line, as ratios to plain references run in turn.
+"""Start-up of the command line, as ratios to plain references run in turn, with the memory that each takes.
 
-    python benchmarks/startup.py
+    python benchmarks/startup.py [IMAGE]
 
-`i2i --help` against a bare typer app with as many commands; `i2i translate` of one image against
-`import torch`, and by onnxruntime against torch. Needs weights: the first
-argument, else those that `i2i` would use.
+`i2i --help` against a bare typer app with as many commands. `i2i translate IMAGE` by a shipped model, cold, against
+`import torch`, against the same by torch, and against a script that reads the two graphs, runs them once and writes
+the result: what no tool can do without. Commands that cannot work, against `i2i translate --help`.
 """
 
+import os
 import statistics
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from PIL import Image
+from i2i_cli.bundled import bundled_folder
 
 ROUNDS = 7
 
@@ -32,35 +33,58 @@ app(["--help"])
 """
 
 
-def seconds(command: list[str]) -> float:
+PLAIN = """
+import sys
+import numpy as np, onnxruntime
+from PIL import Image
+folder, image, out = sys.argv[1:]
+square = np.asarray(Image.open(image).convert("RGB").resize((64, 64)))
+encoder, decoder = (onnxruntime.InferenceSession(f"{folder}/{name}.onnx") for name in ("encoder", "decoder"))
+content, domain = encoder.run(None, {"images": square[None]})
+Image.fromarray(decoder.run(None, {"content": content, "domain": domain})[0][0]).save(out)
+"""
+
+
+def cost(command: list[str]) -> tuple[float, float]:
+    """Seconds and peak MiB of a command, whatever it ends with."""
     started = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - started
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, _, usage = os.wait4(process.pid, 0)
+    process.returncode = 0
+    return time.perf_counter() - started, usage.ru_maxrss / 1024
 
 
 def compare(name: str, ours: list[str], reference_name: str, reference: list[str]) -> None:
-    """Run both in turn (A B A B) and print the medians and their ratio."""
-    times = [(seconds(ours), seconds(reference)) for _ in range(ROUNDS)]
-    a, b = (statistics.median(column) for column in zip(*times, strict=True))
-    print(f"{name}: {a:.2f} s, {reference_name}: {b:.2f} s, ratio {a / b:.2f} (median of {ROUNDS})")
+    """Run both in turn (A B A B) and print a row of medians, their ratio and the peaks of memory."""
+    costs = [(*cost(ours), *cost(reference)) for _ in range(ROUNDS)]
+    a, peak_a, b, peak_b = (statistics.median(column) for column in zip(*costs, strict=True))
+    print(f"| {name} | {a:.2f} s, {peak_a:.0f} MiB | {reference_name} | {b:.2f} s, {peak_b:.0f} MiB | {a / b:.2f} |")
 
 
 def main() -> None:
+    """Print the table."""
     i2i = [sys.executable, "-m", "i2i_cli"]
-    compare("i2i --help", [*i2i, "--help"], "bare typer app --help", [sys.executable, "-c", BARE])
-    weights = ["-w", sys.argv[1]] if len(sys.argv) > 1 else []
+    photo = sys.argv[1] if len(sys.argv) > 1 else "docs/astronaut.jpg"
+    print(f"| command | median of {ROUNDS} | reference | | ratio |\n|---|---|---|---|---|")
+    compare("`i2i --help`", [*i2i, "--help"], "bare typer app", [sys.executable, "-c", BARE])
     with tempfile.TemporaryDirectory() as folder:
-        image = Path(folder, "a.png")
-        Image.new("RGB", (64, 64), "teal").save(image)
-        from i2i_cli.checkpoints.names import domains_of
-
-        domain = domains_of(sys.argv[1] if weights else None)[0]
-        command = [*i2i, "translate", str(image), "--to", domain, "--force", *weights]
-        compare("i2i translate", command, "import torch", [sys.executable, "-c", "import torch"])
-        exported = Path(folder, "onnx")
-        subprocess.run([*i2i, "export", "-o", str(exported), *weights], check=True, capture_output=True)
-        without = [*i2i, "translate", str(image), "--to", domain, "--force", "--runtime", "onnx", "-w", str(exported)]
-        compare("i2i translate --runtime onnx", without, "i2i translate", command)
+        out = str(Path(folder, "out.png"))
+        cold = [*i2i, "translate", photo, "--to", "anime", "--force", "-w", "faces", "-o", out]
+        compare("`i2i translate`, cold", cold, "`import torch`", [sys.executable, "-c", "import torch"])
+        compare("`i2i translate`, cold", cold, "`--runtime torch`", [*cold, "--runtime", "torch"])
+        plain = [sys.executable, "-c", PLAIN, str(bundled_folder() / "onnx" / "faces"), photo, out]
+        compare("`i2i translate`, cold", cold, "a script with the two graphs", plain)
+        compare("the same, `--crop none`", [*cold, "--crop", "none"], "a script with the two graphs", plain)
+        help_ = [*i2i, "translate", "--help"]
+        Path(folder, "taken.png").touch()
+        taken = [*cold[:-1], str(Path(folder, "taken.png"))]
+        taken.remove("--force")
+        for name, words in (
+            ("an unknown domain", [*cold, "--to", "martian"]),
+            ("no such file", [*i2i, "translate", "none.jpg", "--to", "anime"]),
+            ("a result that exists", taken),
+        ):
+            compare(f"`i2i translate`, {name}", words, "`i2i translate --help`", help_)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 from i2i_cli.checkpoints.names import list_weights
 from i2i_cli.data.folders import find_images
 from i2i_cli.inference.inputs import Loaded, Source, load_batches
-from i2i_cli.inference.opening import load
+from i2i_cli.inference.runtime import load
 
 LIMIT = 150
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from i2i_cli.inference.opening import load
+    from i2i_cli.inference.runtime import load
     from i2i_cli.inference.translator import Translator
     from i2i_cli.jobs.evaluation.evaluate import evaluate
     from i2i_cli.jobs.retrieval.gallery import open_gallery
@@ -25,7 +25,7 @@ _HOMES = {
     "Translator": "i2i_cli.inference.translator",
     "evaluate": "i2i_cli.jobs.evaluation.evaluate",
     "index_folder": "i2i_cli.jobs.retrieval.indexing",
-    "load": "i2i_cli.inference.opening",
+    "load": "i2i_cli.inference.runtime",
     "open_gallery": "i2i_cli.jobs.retrieval.gallery",
     "resume": "i2i_cli.jobs.training.start",
     "run_config": "i2i_cli.jobs.training.config",

@@ -202,7 +202,7 @@ def open_model(weights: "Weights", device: str, runtime: str) -> "Translator":
     # Late: onnxruntime, or torch.
     from i2i_cli.checkpoints.header import describe
     from i2i_cli.inference.exported import ExportedTranslator
-    from i2i_cli.inference.opening import opened
+    from i2i_cli.inference.runtime import opened
 
     model = opened(weights, device, runtime, say)
     kind = ", ONNX" if isinstance(model, ExportedTranslator) else ""

@@ -17,7 +17,7 @@ from i2i_cli.data.images import read_image
 from i2i_cli.data.writing import write_image
 from i2i_cli.inference.image_like import load_image
 from i2i_cli.inference.inputs import Source, face_crops
-from i2i_cli.inference.opening import load
+from i2i_cli.inference.runtime import load
 from i2i_cli.inference.translator import Translator
 from i2i_cli.jobs.classification.classify import classify_files
 from i2i_cli.jobs.plots.sheets import neighbours_sheet, samples_sheet, sheet

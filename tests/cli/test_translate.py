@@ -237,7 +237,7 @@ def test_what_cannot_be_done_is_told_before_any_model_is_loaded(
     def refused(*arguments: object) -> None:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr("i2i_cli.inference.opening.opened", refused)
+    monkeypatch.setattr("i2i_cli.inference.runtime.opened", refused)
     Path("photo-disc.png").write_bytes(b"mine")
     Path("taken.png").write_bytes(b"mine")
     for words, code, said in (

@@ -14,7 +14,7 @@ from i2i_cli.checkpoints.weights import open_weights
 from i2i_cli.errors import ConfigError, DataError, DeviceError, WeightsError
 from i2i_cli.inference.exported import ExportedTranslator, open_export
 from i2i_cli.inference.loaded import TorchTranslator, load
-from i2i_cli.inference.opening import load as i2i_load
+from i2i_cli.inference.runtime import load as i2i_load
 from i2i_cli.jobs.export import export_onnx, sample_images
 from i2i_cli.jobs.retrieval.gallery import open_gallery
 from i2i_cli.jobs.retrieval.neighbours import NeighbourSearch
