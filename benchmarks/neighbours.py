@@ -15,9 +15,8 @@ from pathlib import Path
 
 import faiss
 import numpy as np
-import torch
-import torch.nn.functional as F
 
+from i2i_cli.inference.codes import features
 from i2i_cli.jobs.retrieval.gallery import Gallery, GalleryFacts, open_gallery, save_gallery
 from i2i_cli.jobs.retrieval.search import ApproximateSearch, ExactSearch, Scope, Search
 
@@ -55,16 +54,16 @@ def measure(rows: int, folder: Path) -> str:
     path = folder / "g.safetensors"
     save_gallery(path, drawn(rows))
     gallery = open_gallery(path)
-    exact, started = ExactSearch(gallery, "content", torch.device("cpu")), time.perf_counter()
+    exact, started = ExactSearch(gallery, "content"), time.perf_counter()
     approximate = ApproximateSearch(gallery, "content")
     built = time.perf_counter() - started
-    queries = F.normalize(torch.from_numpy(np.array(gallery.content[:QUERIES], np.float32)), dim=1)
+    queries = features("content", gallery.codes(slice(QUERIES)))
     scopes = [Scope(shunned=int(gallery.labels[i]), own=i) for i in range(QUERIES)]
     units = np.array(gallery.content, np.float32)
     units /= np.linalg.norm(units, axis=1, keepdims=True)
 
     def reference() -> None:
-        cosines = queries.numpy() @ units.T
+        cosines = queries @ units.T
         cosines[gallery.labels[:QUERIES, None] == gallery.labels[None]] = -np.inf
         best = np.argpartition(-cosines, NEAREST, axis=1)[:, :NEAREST]
         np.take_along_axis(cosines, best, axis=1).argsort(1)
@@ -79,7 +78,7 @@ def measure(rows: int, folder: Path) -> str:
         reference,
         lambda: searched(exact),
         lambda: searched(approximate),
-        lambda: flat.search(queries.numpy(), NEAREST),
+        lambda: flat.search(queries, NEAREST),
     )
     times = [[seconds(work) for work in works] for _ in range(ROUNDS)]
     numpy_s, exact_s, fast_s, faiss_s = (statistics.median(column) for column in zip(*times, strict=True))

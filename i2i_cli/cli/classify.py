@@ -18,6 +18,7 @@ from i2i_cli.cli.options import (
     RuntimeOpt,
     WeightsOpt,
     chosen_weights,
+    one_part,
     open_model,
     sources_of,
 )
@@ -60,12 +61,11 @@ def classify(
     Prints a line for each image: path, class and its probability, separated by tabs.
     """
     # Late: numpy.
-    from i2i_cli.inference.inputs import parse_part
     from i2i_cli.jobs.classification.classify import classify_files
 
     chosen = chosen_weights(weights)
     own = None if own is None else chosen.domain(own)
-    sources = sources_of(images, recursive, file_list, nul, parse_part(crop, chosen.framing))
+    sources = sources_of(images, recursive, file_list, nul, one_part(crop, chosen))
     translator = open_model(chosen, device, runtime)
     num_failed = 0
     for found in classify_files(translator, sources, labels, own, read_stdin):

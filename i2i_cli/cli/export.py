@@ -14,9 +14,9 @@ from i2i_cli.errors import ConfigError
 EXAMPLES = """Examples:
 
 \b
-  i2i export -w faces --to onnx    write three files into onnx/faces
-  i2i export -w runs/mine --to onnx -o out/ --check photos/
-  i2i translate img.png --to anime -w faces --runtime onnx
+  i2i export -w runs/mine                   write into runs/mine/onnx
+  i2i export -w runs/mine --check photos/   compare on images of your own
+  i2i translate img.png --to anime -w runs/mine   uses them from now on
 """
 
 
@@ -25,7 +25,7 @@ def export(
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="The format: onnx.")] = "onnx",
     out: Annotated[
         Path | None,
-        typer.Option(*OUT, metavar="FOLDER", help="Folder to write into.", show_default="onnx/NAME"),
+        typer.Option(*OUT, metavar="FOLDER", help="Folder to write into.", show_default="onnx/ beside the weights"),
     ] = None,
     check: Annotated[
         Path | None,

@@ -23,6 +23,7 @@ from i2i_cli.cli.options import (
     WeightsOpt,
     chosen_weights,
     complete_domain,
+    one_part,
     open_model,
     sources_of,
 )
@@ -116,7 +117,6 @@ def neighbours(
     # Late: numpy, which neither help nor completion needs.
     from i2i_cli.files import check_new
     from i2i_cli.inference.codes import BY
-    from i2i_cli.inference.inputs import parse_part
     from i2i_cli.jobs.plots.sheets import check_picture, save_neighbours_sheet
     from i2i_cli.jobs.retrieval.neighbours import NeighbourSearch
 
@@ -127,7 +127,7 @@ def neighbours(
         raise ConfigError(f"there is no --by {by!r}", f"use {', '.join(BY)}")
     chosen = chosen_weights(weights)
     own = None if own is None else chosen.domain(own)
-    sources = sources_of(images, recursive, file_list, nul, parse_part(crop, chosen.framing))
+    sources = sources_of(images, recursive, file_list, nul, one_part(crop, chosen))
     translator = open_model(chosen, device, runtime)
     opened, num_spoilt = _open_gallery(gallery, translator, sources)
     search = NeighbourSearch(

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -171,6 +172,20 @@ def sources_of(
     return find(paths, recursive, part or Part(), say)
 
 
+def one_part(crop: str | None, weights: "Weights") -> "Part":
+    """The part of each image that `--crop` means, of a command that takes one.
+
+    Raises:
+        ConfigError: it is none, or means several.
+    """
+    from i2i_cli.inference.inputs import parse_part
+
+    part = parse_part(crop, weights.framing)
+    if part.every:
+        raise ConfigError("--crop all gives several parts of an image", "use --crop auto for the largest face")
+    return part
+
+
 ENGINES = ("local", "ray")
 
 
@@ -186,10 +201,11 @@ def check_engine(engine: str) -> None:
 
 def chosen_weights(weights: str | None, domains: "Sequence[str]" = ()) -> "Weights":
     """The weights meant by `-w`, as far as their header tells; without `-w`, some that have all `domains`."""
-    from i2i_cli.checkpoints.names import is_export
+    from i2i_cli.checkpoints.names import ENVIRONMENT, is_export
     from i2i_cli.checkpoints.weights import open_weights
 
-    if weights is None or not is_export(Path(weights)):
+    weights = weights or os.environ.get(ENVIRONMENT)
+    if not weights or not is_export(Path(weights)):
         return open_weights(weights, domains, say)
     # Late: onnxruntime, without which a folder of exports tells nothing.
     from i2i_cli.inference.exported import ExportedTranslator

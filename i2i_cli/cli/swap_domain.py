@@ -8,6 +8,7 @@ import typer
 from i2i_cli.cli.app import app
 from i2i_cli.cli.help import OUT
 from i2i_cli.cli.options import (
+    CropOpt,
     DeviceOpt,
     ForceOpt,
     JsonOpt,
@@ -50,6 +51,7 @@ def swap_domain(
             "--sheet", metavar="FILE", help="Also draw A, A~B, B~A and B in one picture.", show_default=False
         ),
     ] = None,
+    crop: CropOpt = None,
     force: ForceOpt = False,
     weights: WeightsOpt = None,
     device: DeviceOpt = "auto",
@@ -67,7 +69,8 @@ def swap_domain(
         raise ConfigError(f"--from is given {len(own)} times, not twice", "give the domain of A, then that of B")
     chosen = chosen_weights(weights, own or ())
     sources = (chosen.domain(own[0]), chosen.domain(own[1])) if own else (None, None)
-    plan = plan_swap(a, b, out, sheet, sources=sources, overwrite=force)
+    crop = crop or ("auto" if chosen.framing == "face" else "none")
+    plan = plan_swap(a, b, out, sheet, sources=sources, overwrite=force, crop=crop)
     translator = open_model(chosen, device, runtime)
     for path in swap_files(translator, plan):
         print_result({"a": str(a), "b": str(b), "output": str(path)}, str(path), as_json)

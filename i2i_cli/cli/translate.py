@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from i2i_cli.cli.app import app
-from i2i_cli.cli.help import MANY, OUT, OUTPUT, TARGET
+from i2i_cli.cli.help import INPUT, MANY, OUT, OUTPUT, TARGET
 from i2i_cli.cli.options import (
-    CropOpt,
     DeviceOpt,
     EngineOpt,
     FileListOpt,
@@ -102,7 +101,14 @@ def translate(
     recursive: RecursiveOpt = False,
     file_list: FileListOpt = None,
     nul: NulOpt = False,
-    crop: CropOpt = None,
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            "--crop", metavar="auto|all|none|X,Y,W,H", help="Use this part of each image: its largest face, every "
+            "face, the whole, or left, top, width, height in pixels.", show_default="auto for a model of faces",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
     paste: Annotated[
         bool,
         typer.Option(
@@ -173,6 +179,8 @@ def translate(
     shard_of, part = parse_shard(shard), parse_part(crop, chosen.framing)
     sources = sources_of(images, recursive, file_list, nul, part, engine == "ray")
     if part.every and not paste:
+        if any(source.path == STREAM for source in sources):
+            raise ConfigError("--crop all reads files, not stdin", "give a file, or add --paste")
         sources = every_face(sources)
     wanted = TargetChoice(domains=domains, like=like, samples=samples, seed=seed)
     tasks = shard_of.of(plan_outputs(sources, wanted.labels(), out))

@@ -18,6 +18,7 @@ from i2i_cli.checkpoints.names import DECODER, DESCRIPTOR, ENCODER, export_folde
 from i2i_cli.checkpoints.weights import Weights
 from i2i_cli.config import updated
 from i2i_cli.errors import ConfigError, DeviceError, I2IError, WeightsError
+from i2i_cli.files import shown_path
 from i2i_cli.inference.latent_classifier import linear
 from i2i_cli.inference.translator import Target, Translator
 
@@ -66,6 +67,11 @@ class ExportedTranslator(Translator):
             }  # fmt: skip
         except (KeyError, ValueError, TypeError, AttributeError, I2IError) as error:
             raise WeightsError(f"{folder / ENCODER} is not an export of i2i ({error})", _again(path)) from error
+
+    @property
+    def name(self) -> str:
+        """What the weights are called; of a folder of exports alone, the folder."""
+        return shown_path(self.folder) if self.path.parent == self.folder else super().name
 
     @cached_property
     def _decoder(self) -> Any:

@@ -8,34 +8,35 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2i_cli.data.geometry import fit
 from i2i_cli.data.images import read_image, upright
 from i2i_cli.errors import ConfigError, DataError
-from i2i_cli.inference.inputs import STREAM, Loaded, Source
+from i2i_cli.inference.inputs import ALL_OF_IT, STREAM, Loaded, Part, Source, loaded
 
 ImageLike = Image.Image | str | os.PathLike[str] | bytes | BinaryIO | NDArray[np.uint8]
 """A Pillow image, a path, the bytes of an image file, such a file opened for reading, or levels (H, W), (H, W, 3) or
 (H, W, 4) of 0 to 255."""
 
 
-def load_image(image: ImageLike, side: int) -> Loaded:
-    """What a program gives as an image, fitted into a square of `side`.
+def load_image(image: ImageLike, side: int, part: Part = ALL_OF_IT) -> Loaded:
+    """What a program gives as an image, or the part of it that is meant, fitted into a square of `side`.
 
     Raises:
         DataError: it cannot be read.
         ConfigError: it is nothing that an image can be taken from.
     """
+    path = Path(image) if isinstance(image, (str, os.PathLike)) else STREAM
+    source = Source(path=path, crop=part.crop, face=part.face)
     if isinstance(image, Image.Image):
         try:
             picture = upright(image)
         except Exception as error:  # whatever Pillow trips over: its file is closed, damaged or cut
             raise DataError(f"the image given cannot be read: {error or type(error).__name__}") from error
-    elif isinstance(image, np.ndarray):
-        picture = upright(_from_levels(image))
-    else:
-        picture = read_image(_file_behind(image), 2 * side)
-    source = Source(path=Path(image) if isinstance(image, (str, os.PathLike)) else STREAM)
-    return Loaded(source, *fit(picture, side), picture.note)
+        return loaded(source, side, lambda max_side: picture)
+    if isinstance(image, np.ndarray):
+        levels = upright(_from_levels(image))
+        return loaded(source, side, lambda max_side: levels)
+    file = _file_behind(image)
+    return loaded(source, side, lambda max_side: read_image(file, max_side))
 
 
 def _file_behind(image: str | os.PathLike[str] | bytes | BinaryIO) -> Path | bytes:

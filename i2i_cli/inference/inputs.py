@@ -158,7 +158,7 @@ def find_sources(paths: Sequence[Path], recursive: bool, part: Part = ALL_OF_IT,
             sources.append(Source(path=path, crop=part.crop, face=part.face))
             continue
         if not recursive:
-            raise ConfigError(f"{path} is a folder", "add -r to take all images in it")
+            raise ConfigError(f"{path} is a folder", "add -r to take all images in it, and -o FOLDER for results")
         found = walk(path)
         told = passed_over([found])
         if not found.images:
@@ -202,24 +202,36 @@ def load_source(source: Source, side: int, read_stdin: Callable[[], bytes] = byt
     """
     try:
         data = read_stdin() if source.path == STREAM else source.path
-        if source.crop is not None or not source.face:
-            # A crop is counted in the file's own pixels.
-            return fitted(source, read_image(data, 2 * side if source.crop is None else None), side, source.crop)
-        picture = read_image(data, LOOK_AT)
-        if max(picture.size) <= side:
-            return fitted(source, picture, side)
-        crop = next(iter(face_crops(picture)), None)
-        if crop is None:
-            return fitted(source, picture, side)._replace(faceless=True)
-        if crop.width * crop.height >= MOSTLY * picture.size[0] * picture.size[1]:
-            return fitted(source, picture, side)  # it is framed already
-        if picture.rgb.width * crop.width < 2 * side * picture.size[0]:
-            picture = read_image(data)  # a small face is enlarged from all of its pixels
-        return fitted(source, picture, side, crop)
+        return loaded(source, side, lambda max_side: read_image(data, max_side))
     except I2IError as error:
         return Failure(source, error)
     except OSError as error:  # a name that is too long, a folder that may not be entered
         return Failure(source, DataError(f"{source.path}: {error.strerror}"))
+
+
+def loaded(source: Source, side: int, read: Callable[[int | None], Picture]) -> Loaded:
+    """The part of an image that `source` means, fitted into a square of `side`.
+
+    Args:
+        read: decodes the image, at a fraction of its size where the side that it is given allows that.
+
+    Raises:
+        DataError: the image cannot be read, or a crop reaches beyond it.
+    """
+    if source.crop is not None or not source.face:
+        # A crop is counted in the file's own pixels.
+        return fitted(source, read(2 * side if source.crop is None else None), side, source.crop)
+    picture = read(LOOK_AT)
+    if max(picture.size) <= side:
+        return fitted(source, picture, side)
+    crop = next(iter(face_crops(picture)), None)
+    if crop is None:
+        return fitted(source, picture, side)._replace(faceless=True)
+    if crop.width * crop.height >= MOSTLY * picture.size[0] * picture.size[1]:
+        return fitted(source, picture, side)  # it is framed already
+    if picture.rgb.width * crop.width < 2 * side * picture.size[0]:
+        picture = read(None)  # a small face is enlarged from all of its pixels
+    return fitted(source, picture, side, crop)
 
 
 LOOK_AT = 1280

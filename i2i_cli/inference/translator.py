@@ -15,7 +15,7 @@ from i2i_cli.checkpoints.header import describe
 from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.inference.coder import Coder
 from i2i_cli.inference.image_like import ImageLike, load_image
-from i2i_cli.inference.inputs import BATCH, STREAM, Loaded
+from i2i_cli.inference.inputs import BATCH, STREAM, Loaded, Part, parse_part
 from i2i_cli.inference.latent_classifier import DOMAINS
 
 SIZES = ("input", "model")
@@ -67,6 +67,7 @@ class Translator(Coder):
         source: str | None = None,
         strength: float = 1.0,
         size: str = "input",
+        crop: str = "none",
     ) -> Image.Image: ...
 
     @overload
@@ -79,6 +80,7 @@ class Translator(Coder):
         source: str | None = None,
         strength: float = 1.0,
         size: str = "input",
+        crop: str = "none",
     ) -> list[Image.Image]: ...
 
     def translate(
@@ -90,6 +92,7 @@ class Translator(Coder):
         source: str | None = None,
         strength: float = 1.0,
         size: str = "input",
+        crop: str = "none",
     ) -> Image.Image | list[Image.Image]:
         """One image in another domain, or a list of them, at its own size and with its own alpha.
 
@@ -100,6 +103,7 @@ class Translator(Coder):
             source: the images' own domain, where the family needs it; else their folders', else predicted.
             strength: 0 rebuilds the image, 1 takes the target's domain code, between mixes.
             size: "input", or "model" for the model's own resolution.
+            crop: "auto" takes the largest face of each image, "X,Y,W,H" that part, "none" the whole.
 
         Raises:
             ConfigError: neither `to` nor `like`, an unknown domain or size.
@@ -109,14 +113,28 @@ class Translator(Coder):
             raise ConfigError("nothing to translate to", f"give one of {', '.join(self.domains)}")
         if size not in SIZES:
             raise ConfigError(f"there is no size {size!r}", f"use {' or '.join(SIZES)}")
+        part = self.one_part(crop)
         target = self.like(like, to) if like is not None else self.target(str(to))
         images, made = list(image) if isinstance(image, (list, tuple)) else [image], list[Image.Image]()
         for start in range(0, len(images), BATCH):
-            items = [load_image(one, self.image_size) for one in images[start : start + BATCH]]
+            items = [load_image(one, self.image_size, part) for one in images[start : start + BATCH]]
             for item, found in zip(items, self.translated(items, [target], source, strength), strict=True):
                 self.check_route(found.source, target.domain)
                 made.append(item.frame.restore(found.squares[0], size == "model"))
         return made if isinstance(image, (list, tuple)) else made[0]
+
+    def one_part(self, crop: str | None) -> Part:
+        """What `crop` means, of each image: see `parse_part`; None is as the training images are framed.
+
+        Raises:
+            ConfigError: no part, or several.
+        """
+        part = parse_part(crop, self.framing)
+        if part.every:
+            raise ConfigError(
+                "every face is a result of its own", 'use `i2i translate --crop all`, or crop="auto" here'
+            )
+        return part
 
     def translated(
         self,
@@ -212,17 +230,18 @@ class Translator(Coder):
         return Target(to or name, code, domain=to or lent[0])
 
     def swap_domain(
-        self, a: ImageLike, b: ImageLike, *, sources: Sequence[str | None] = (None, None)
+        self, a: ImageLike, b: ImageLike, *, sources: Sequence[str | None] = (None, None), crop: str = "none"
     ) -> tuple[Image.Image, Image.Image]:
         """(a with b's domain code, b with a's domain code): SRAE 4.1 with one image as the target.
 
         Args:
             sources: the domains of a and b: see `translate`.
+            crop: see `translate`.
 
         Raises:
             DataError: the codes of two such domains are not made for each other.
         """
-        loaded = [load_image(image, self.image_size) for image in (a, b)]
+        loaded = [load_image(image, self.image_size, self.one_part(crop)) for image in (a, b)]
         found = self.sources_among(loaded, *sources)
         codes = self.encode([item.square for item in loaded], found)
         if found is not None:

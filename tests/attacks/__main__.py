@@ -14,9 +14,9 @@ from tests.attacks.report import Findings
 from tests.conftest import TINY, draw_domains, finished_run
 
 ATTACKS: dict[str, tuple[Callable[[int, int, Path, Path], Findings], int, int]] = {
-    "images": (on_images.attack, 10_000, 24),
-    "weights": (on_weights.attack, 10_000, 24),
-    "death": (on_death.attack, 200, 4),
+    "images": (on_images.attack, 10_000, 12),
+    "weights": (on_weights.attack, 10_000, 12),
+    "death": (on_death.attack, 200, 3),
     "disks": (on_disks.attack, 100, 2),
     "company": (on_company.attack, 50, 2),
     "shells": (on_shells.attack, 1, 1),

@@ -12,7 +12,7 @@ from i2i_cli.cli import app
 from i2i_cli.errors import DataError
 
 RUNNER = CliRunner()
-COMMANDS = list(typer.main.get_command(app).commands)
+COMMANDS = [name for name, found in typer.main.get_command(app).commands.items() if not found.hidden]
 """In the order in which the help lists them."""
 
 FIRST_DAY = [

@@ -8,6 +8,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from i2i_cli.cli import app
+from i2i_cli.data.images import upright
+from i2i_cli.inference.inputs import face_crops
 from i2i_cli.jobs import demo as job
 from i2i_cli.jobs.training.config import RunConfig
 from i2i_cli.jobs.training.folder import RunFolder
@@ -94,8 +96,8 @@ def test_a_demo_that_is_stopped_is_gone_on_with(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(job, "draw_styles", draw_few_glyphs)
     monkeypatch.setattr(job, "_use_shipped", lambda folder, observer: {})
-    monkeypatch.setattr(job, "train", trained)
-    monkeypatch.setattr(job, "resume", resumed)
+    monkeypatch.setattr("i2i_cli.jobs.training.start.train", trained)
+    monkeypatch.setattr("i2i_cli.jobs.training.start.resume", resumed)
     monkeypatch.chdir(tmp_path)
     notes = Notes()
     first = job.run_demo(Path("demo"), observer=notes, should_stop=lambda: True)
@@ -111,7 +113,7 @@ def stopped_at(folder: Path) -> TrainingResult:
 
 def test_the_portrait_comes_with_the_package() -> None:
     with Image.open(job.portrait_file()) as photo:
-        assert photo.width >= job.FACE.left + job.FACE.width and photo.height >= job.FACE.top + job.FACE.height
+        assert len(face_crops(upright(photo))) == 1
 
 
 def test_a_second_time_the_model_is_used_again_and_what_it_says_to_type_works(here: Path) -> None:

@@ -9,7 +9,8 @@ from i2i_cli.checkpoints.header import describe
 from i2i_cli.data.cache import Progress
 from i2i_cli.errors import ConfigError
 from i2i_cli.inference.latent_classifier import DOMAINS
-from i2i_cli.inference.loaded import TorchTranslator
+from i2i_cli.inference.loaded import TorchTranslator, load
+from i2i_cli.inference.translator import Translator
 from i2i_cli.jobs.classification.fitting import check_pattern
 from i2i_cli.jobs.evaluation.attributes_kept import attributes_kept
 from i2i_cli.jobs.evaluation.classification import classification
@@ -54,7 +55,7 @@ class Evaluation:
 
 
 def evaluate(
-    translator: TorchTranslator,
+    translator: Translator,
     root: str | Path,
     *,
     only: tuple[str, ...] = (),
@@ -68,6 +69,7 @@ def evaluate(
     """Measure a model on the held-out images of a folder, or on the codes of a gallery.
 
     Args:
+        translator: run by torch here, whatever it was loaded for.
         only: names of `SECTIONS`; all where empty.
         same: a regular expression: files whose names match it alike show the same thing.
         attributes: a CSV of file names and columns of 0 and 1; see `attribute_table.read_table`.
@@ -85,7 +87,7 @@ def evaluate(
     check_pattern(same, "--same")
 
     data = gather(
-        translator,
+        translator if isinstance(translator, TorchTranslator) else load(translator),
         Path(root),
         test_limit=test_limit,
         train_limit=train_limit,

@@ -116,9 +116,8 @@ class FileTranslation:
             made = self.translator.translated(items, self.targets, self.own, self.strength, len(tasks) <= BATCH)
             photos = [self._photo(picture, items, [part.squares[i] for part in made]) for i in range(len(self.targets))]
             first = items[0]
-            done = replace(
-                self._written(task, made[0].source, photos), note=picture.note, crop=first.crop if source.face else None
-            )
+            crop = first.crop if source.face and len(items) == 1 else None
+            done = replace(self._written(task, made[0].source, photos), note=picture.note, crop=crop)
             done = replace(done, faceless=first.faceless, unlike=all(part.unlike for part in made))
             keeps = self.keep_squares and done.error is None
             yield replace(done, loaded=first, squares=made[0].squares) if keeps else done

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from i2i_cli.data.images import check_file
 from i2i_cli.data.writing import OUTPUT_FORMATS, write_image
 from i2i_cli.errors import ConfigError, DataError
 from i2i_cli.inference.translator import Translator
@@ -13,7 +14,8 @@ from i2i_cli.jobs.plots.sheets import swap_sheet
 class Swap:
     """Two images and where the results go: `a_as_b` is the content of a with the domain code of b.
 
-    `sources` are their domains, where codes need them; None takes the folder's, or predicts it.
+    `sources` are their domains, where codes need them; None takes the folder's, or predicts it. `crop`: the part of
+    both that is meant, see `Translator.translate`.
     """
 
     a: Path
@@ -22,6 +24,7 @@ class Swap:
     b_as_a: Path
     sheet: Path | None
     sources: tuple[str | None, str | None] = (None, None)
+    crop: str = "none"
 
 
 def plan_swap(
@@ -32,13 +35,16 @@ def plan_swap(
     *,
     sources: tuple[str | None, str | None] = (None, None),
     overwrite: bool,
+    crop: str = "none",
 ) -> Swap:
     """Results `A~B.png` and `B~A.png`, beside their inputs or in the folder `out`.
 
     Raises:
-        DataError: one of them is there already and `overwrite` is not set.
+        DataError: an image is not there, or a result is and `overwrite` is not set.
         ConfigError: both would have one name.
     """
+    for image in (a, b):
+        check_file(image)
     if a.stem == b.stem:
         raise ConfigError(
             f"{a} and {b} have the same stem, so both results would get the same name", "rename one of them"
@@ -50,6 +56,7 @@ def plan_swap(
         b_as_a=(out or b.parent) / f"{b.stem}~{a.stem}.png",
         sheet=sheet,
         sources=sources,
+        crop=crop,
     )
     if sheet is not None and sheet.suffix.lower() not in OUTPUT_FORMATS:
         raise ConfigError(f"cannot write an image as {sheet.suffix!r}", f"use one of {', '.join(OUTPUT_FORMATS)}")
@@ -62,7 +69,7 @@ def plan_swap(
 
 def swap_files(translator: Translator, swap: Swap) -> list[Path]:
     """Write the results of `swap`; returns their paths, the sheet last."""
-    a_as_b, b_as_a = translator.swap_domain(swap.a, swap.b, sources=swap.sources)
+    a_as_b, b_as_a = translator.swap_domain(swap.a, swap.b, sources=swap.sources, crop=swap.crop)
     write_image(swap.a_as_b, a_as_b)
     write_image(swap.b_as_a, b_as_a)
     if swap.sheet is None:

@@ -19,7 +19,7 @@ from i2i_cli.jobs.retrieval.indexing import index_folder  # noqa: E402
 from i2i_cli.jobs.translation.files import FileTranslation  # noqa: E402
 from i2i_cli.jobs.translation.planning import Outcome, Task, plan_outputs  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module", autouse=True)
