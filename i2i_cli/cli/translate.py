@@ -166,7 +166,7 @@ def translate(
     the input's size, aspect ratio and alpha, and is named STEM-DOMAIN.png. A model of faces
     cuts larger photos to the largest face in them.
     """
-    _check(to, like, samples, size)
+    _check(to, like, samples, size, paste)
     _check_runner(engine, runtime, device, paste or crop == "all")
     chosen = chosen_weights(weights, to or ())
     own = None if own is None else chosen.domain(own)
@@ -240,7 +240,7 @@ def _check_runner(engine: str, runtime: str, device: str, is_local: bool) -> Non
         raise ConfigError("--engine ray chooses the device of each actor", "leave --device out")
 
 
-def _check(to: list[str] | None, like: Path | None, samples: int, size: str) -> None:
+def _check(to: list[str] | None, like: Path | None, samples: int, size: str, paste: bool) -> None:
     """Refuse options that contradict each other."""
     if not to and like is None:
         raise ConfigError("nothing to translate to", "give --to DOMAIN or --like IMAGE")
@@ -250,3 +250,5 @@ def _check(to: list[str] | None, like: Path | None, samples: int, size: str) -> 
         raise ConfigError(f"--samples {samples} is below 0", "give the number of results")
     if size not in ("input", "model"):
         raise ConfigError(f"there is no --size {size!r}", "use input or model")
+    if paste and size == "model":
+        raise ConfigError("--paste keeps the photo's size, --size model does not", "leave one of them out")

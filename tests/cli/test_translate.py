@@ -253,6 +253,8 @@ def test_what_cannot_be_done_is_told_before_any_model_is_loaded(
         (["photo.jpg", "--to", "square", "--gif", "x.png"], 2, "cannot write the moving picture"),
         ([str(domains), "-o", "out", "--to", "square", "--gif", "x.gif"], 2, "--gif shows one image, not 32"),
         (["photo.jpg", "--to", "square", "--paste", "--engine", "ray"], 2, "takes neither --paste"),
+        (["photo.jpg", "--to", "square", "--paste", "--size", "model"], 2, "--paste keeps the photo's size"),
+        (["-", "--to", "square", "--crop", "all"], 2, "--crop all reads files"),
     ):
         assert said in translate(*words, code=code).stderr, words
     assert not Path("out").exists() and not Path("photo-square.png").exists()
