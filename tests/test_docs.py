@@ -177,8 +177,7 @@ def test_the_python_of_the_readme_runs(here: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     names: dict[str, Any] = {}
     exec(code, names)  # our own README's
-    assert names["image"].size == (154, 154) and max(names["shares"], key=names["shares"].get) == "anime"
-    assert set(names["shares"]) == {"anime", "human"} and names["shares"]["human"] > 0.99
+    assert names["image"].size == (154, 154) and names["shares"]["anime"] > 0.99
 
 
 def test_the_make_targets_and_files_it_names_exist() -> None:
