@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageDraw
 from typer.testing import CliRunner
 
 from i2i_cli.checkpoints.header import read_header
@@ -323,3 +323,14 @@ def test_every_face_is_a_result_or_a_part_of_one(here: Path) -> None:
 def _framed(folder: Path) -> dict:
     config = read_header(folder / "model.safetensors").config
     return config | {"data": config["data"] | {"framing": "face"}}
+
+
+def test_an_image_unlike_the_training_images_is_named_once(here: Path) -> None:
+    page = Image.new("RGB", (64, 64), "white")
+    ImageDraw.Draw(page).rectangle((8, 20, 50, 44), outline="black")
+    for name in ("a.png", "b.png"):
+        page.save(name)
+    told = translate("a.png", "--to", "anime", "-w", "faces", "--crop", "none").stderr
+    assert "a.png is unlike what faces was trained on" in told
+    told = translate("a.png", "b.png", "--to", "anime", "-w", "faces", "--crop", "none", "--force").stderr
+    assert "2 images, such as a.png, are unlike what faces was trained on" in told
