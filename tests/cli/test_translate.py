@@ -292,7 +292,8 @@ def test_a_face_is_put_back_into_the_photo_and_all_else_stays(here: Path) -> Non
     result = translate("me.jpg", "--to", "disc", "--json")
     (left, top, width, height) = json.loads(result.stdout)["crop"]
     assert size("me-disc.png") == (width, height) and "--crop none takes the whole image" in result.stderr
-    translate("me.jpg", "--to", "disc", "--paste", "-o", "pasted.png")
+    again = translate("me.jpg", "--to", "disc", "--paste", "-o", "pasted.png", "--json")
+    assert json.loads(again.stdout)["crop"] == [left, top, width, height]
     with Image.open("me.jpg") as before, Image.open("pasted.png") as after:
         change = ImageChops.difference(before.convert("RGB"), after)
         assert after.size == before.size
