@@ -210,9 +210,21 @@ def _write(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], met
             module.eval(), (), kwargs=inputs, dynamo=True, dynamic_shapes=shapes, verbose=False,
             input_names=list(inputs), output_names=outputs,
         )  # fmt: skip
+    _forget_where(program.model)
     program.model.metadata_props[KEY] = metadata
     _halve(program.model.graph)
     program.save(path)
+
+
+def _forget_where(model: Any) -> None:
+    """Leave out what the exporter notes beside each node: stack traces, with the paths of this machine."""
+    for graph in (model.graph, *model.functions.values()):
+        graph.metadata_props.clear()
+        for node in graph.all_nodes():
+            node.metadata_props.clear()
+            for value in (*node.inputs, *node.outputs):
+                if value is not None:
+                    value.metadata_props.clear()
 
 
 def _halve(graph: Any) -> None:

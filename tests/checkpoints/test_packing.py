@@ -50,6 +50,12 @@ def test_a_manifest_says_what_each_file_is(run: Path, tmp_path: Path) -> None:
     assert entry["size"] == (tmp_path / "shapes.safetensors").stat().st_size and entry["figures"]
 
 
+def test_what_is_shipped_tells_no_path_of_the_machine_that_made_it() -> None:
+    for path in bundled_folder().rglob("*"):
+        raw = path.read_bytes() if path.is_file() else b""
+        assert b"jobs/export.py" not in raw and b"stack_trace" not in raw and b"/home/" not in raw, path
+
+
 def test_the_shipped_manifest_is_that_of_the_shipped_files() -> None:
     folder = bundled_folder()
     written = json.loads((folder / "MANIFEST.json").read_text(encoding="utf-8"))

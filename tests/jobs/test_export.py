@@ -159,6 +159,12 @@ def test_the_metadata_tells_domains_and_codes(exported: Path, run: Path) -> None
     assert [entry.name for entry in model.graph.input] == ["images", "code", "strength"]
 
 
+def test_nothing_tells_where_an_export_was_made(exported: Path) -> None:
+    for path in exported.glob("runs/*/onnx/*.onnx"):
+        raw = path.read_bytes()
+        assert b"jobs/export.py" not in raw and b"stack_trace" not in raw and str(exported).encode() not in raw, path
+
+
 def test_numbers_that_float16_holds_are_stored_in_it(run: Path, exported: Path, tmp_path: Path) -> None:
     pack(run / MODEL, tmp_path / "halves.safetensors")
     small = load(tmp_path / "halves.safetensors", "cpu")
