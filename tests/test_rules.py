@@ -10,7 +10,7 @@ import i2i_cli
 PACKAGE = Path(i2i_cli.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ALLOWED = {
-    "cli": {"cli", "jobs", "inference", "checkpoints", "errors", "config", "files", "bundled", "i2i_cli"},
+    "cli": {"cli", "jobs", "inference", "checkpoints", "errors", "config", "files", "notes", "bundled", "i2i_cli"},
     "jobs": {
         "jobs",
         "inference",
@@ -21,17 +21,19 @@ ALLOWED = {
         "errors",
         "config",
         "files",
+        "notes",
         "bundled",
         "i2i_cli",
     },
-    "inference": {"inference", "checkpoints", "engine", "data", "models", "errors", "config", "files"},
-    "checkpoints": {"checkpoints", "models", "errors", "config", "files", "bundled"},
-    "engine": {"engine", "models", "errors", "config", "files"},
-    "data": {"data", "models", "errors", "config", "files"},
+    "inference": {"inference", "checkpoints", "engine", "data", "models", "errors", "config", "files", "notes"},
+    "checkpoints": {"checkpoints", "models", "errors", "config", "files", "notes", "bundled"},
+    "engine": {"engine", "models", "errors", "config", "files", "notes"},
+    "data": {"data", "models", "errors", "config", "files", "notes"},
     "models": {"models", "errors", "config", "bundled"},
     "config": {"errors"},
     "files": {"errors"},
     "bundled": set(),
+    "notes": set(),
     "errors": set(),
 }
 TOLD_BY_THE_BASE = {"forward", "note", "decoding", "encoding", "started", "training", "sampled", "scored"}

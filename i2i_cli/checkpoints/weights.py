@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from i2i_cli.checkpoints.header import Header, read_header
@@ -18,6 +18,7 @@ from i2i_cli.checkpoints.names import (
 from i2i_cli.config import nearest
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.files import shown_path
+from i2i_cli.notes import Note, silent
 
 MIN_STEPS = 200
 """A run without held-out figures has to be this long to be used unasked."""
@@ -25,14 +26,6 @@ MIN_STEPS = 200
 MAX_REBUILD_ERROR = 0.35
 MIN_JUDGED = 0.25
 """Of the worst pair of domains: share of translations classified as the target."""
-
-
-Note = Callable[[str], None]
-"""Told what a person should know."""
-
-
-def _silent(text: str) -> None:
-    """A `Note` that nobody hears."""
 
 
 class Weights:
@@ -99,7 +92,7 @@ class Weights:
         return next((folder.name for folder in path.absolute().parents if folder.name in self.domains), None)
 
 
-def open_weights(name: str | Path | None = None, domains: Sequence[str] = (), note: Note = _silent) -> Weights:
+def open_weights(name: str | Path | None = None, domains: Sequence[str] = (), note: Note = silent) -> Weights:
     """The weights meant by `name`, see `find_weights`; None: by I2I_WEIGHTS, else the best that has all `domains`.
 
     That is the newest finished run under ./runs that is good enough, else a shipped model, else the newest finished

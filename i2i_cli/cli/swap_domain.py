@@ -16,6 +16,7 @@ from i2i_cli.cli.options import (
     WeightsOpt,
     chosen_weights,
     complete_domain,
+    one_part,
     open_model,
 )
 from i2i_cli.cli.report import print_result
@@ -69,7 +70,7 @@ def swap_domain(
         raise ConfigError(f"--from is given {len(own)} times, not twice", "give the domain of A, then that of B")
     chosen = chosen_weights(weights, own or ())
     sources = (chosen.domain(own[0]), chosen.domain(own[1])) if own else (None, None)
-    crop = crop or ("auto" if chosen.framing == "face" else "none")
+    one_part(crop, chosen)  # refused before any work
     plan = plan_swap(a, b, out, sheet, sources=sources, overwrite=force, crop=crop)
     translator = open_model(chosen, device, runtime)
     for path in swap_files(translator, plan):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from i2i_cli.data.folders import Note
+from i2i_cli.notes import Note
 
 Progress = Callable[[int, int], None]
 """Told how many are done, and of how many."""

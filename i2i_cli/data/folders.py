@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,13 +12,6 @@ SYSTEM_FOLDERS = frozenset(
 """Folders that systems leave behind: nobody's images."""
 
 _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"})
-
-Note = Callable[[str], None]
-"""Is told what a person should know once."""
-
-
-def silent(text: str) -> None:
-    """A `Note` that nobody hears."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from i2i_cli.data.folders import Note, passed_over, silent, walk
+from i2i_cli.data.folders import passed_over, walk
 from i2i_cli.data.geometry import Crop, Frame, fit
 from i2i_cli.data.images import SUFFIXES, Picture, read_image
 from i2i_cli.errors import ConfigError, DataError, I2IError
+from i2i_cli.notes import Note, silent
 
 if TYPE_CHECKING:
     import numpy as np

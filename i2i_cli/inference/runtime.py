@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from i2i_cli.checkpoints.names import export_folder, is_export
-from i2i_cli.checkpoints.weights import Note, Weights, open_weights
-from i2i_cli.data.folders import silent
+from i2i_cli.checkpoints.weights import Weights, open_weights
 from i2i_cli.errors import ConfigError, I2IError
 from i2i_cli.inference.exported import ExportedTranslator, open_export
 from i2i_cli.inference.translator import Translator
+from i2i_cli.notes import Note, silent
 
 RUNTIMES = ("auto", "torch", "onnx")
 

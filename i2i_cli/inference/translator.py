@@ -230,13 +230,13 @@ class Translator(Coder):
         return Target(to or name, code, domain=to or lent[0])
 
     def swap_domain(
-        self, a: ImageLike, b: ImageLike, *, sources: Sequence[str | None] = (None, None), crop: str = "none"
+        self, a: ImageLike, b: ImageLike, *, sources: Sequence[str | None] = (None, None), crop: str | None = "none"
     ) -> tuple[Image.Image, Image.Image]:
         """(a with b's domain code, b with a's domain code): SRAE 4.1 with one image as the target.
 
         Args:
             sources: the domains of a and b: see `translate`.
-            crop: see `translate`.
+            crop: see `translate`; None is as the training images are framed.
 
         Raises:
             DataError: the codes of two such domains are not made for each other.

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from i2i_cli.checkpoints.header import read_header
 from i2i_cli.config import merged
-from i2i_cli.data.folders import Note, find_images, silent
+from i2i_cli.data.folders import find_images
 from i2i_cli.data.glyphs import SYMBOLS, draw_styles, draw_symbols
 from i2i_cli.data.images import read_image
 from i2i_cli.data.writing import write_image
@@ -26,6 +26,7 @@ from i2i_cli.jobs.retrieval.neighbours import NeighbourSearch
 from i2i_cli.jobs.translation.files import FileTranslation
 from i2i_cli.jobs.translation.planning import plan_outputs
 from i2i_cli.jobs.translation.swapping import plan_swap, swap_files
+from i2i_cli.notes import Note, silent
 
 if TYPE_CHECKING:
     from i2i_cli.jobs.training.folder import RunFolder

@@ -38,7 +38,6 @@ from torch import Tensor, nn
 from i2i_cli.checkpoints.names import DECODER, DESCRIPTOR, ENCODER, TRANSLATION
 from i2i_cli.data.augment import from_levels, to_levels
 from i2i_cli.data.cache import cache_folder
-from i2i_cli.data.folders import Note, silent
 from i2i_cli.data.glyphs import SAMPLE_SETS, VERSION
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.files import check_new, written_whole
@@ -47,6 +46,7 @@ from i2i_cli.inference.inputs import Failure, Loaded, find_sources, load_batches
 from i2i_cli.inference.loaded import TorchTranslator
 from i2i_cli.models.descriptor import Descriptor
 from i2i_cli.models.family import Codes, TranslationModel
+from i2i_cli.notes import Note, silent
 
 CHECKED = 16
 """Images that an export is compared with torch on."""

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from i2i_cli.data.folders import find_images, passed_over, silent, walk
+from i2i_cli.data.folders import find_images, passed_over, walk
+from i2i_cli.notes import silent
 
 
 def touch(root: Path, *names: str) -> Path:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from i2i_cli.data.folders import Note, Walk, passed_over, silent
+from i2i_cli.data.folders import Walk, passed_over
 from i2i_cli.data.images import SUFFIXES
 from i2i_cli.errors import ConfigError, DataError
 from i2i_cli.inference import inputs
 from i2i_cli.inference.inputs import ADDRESS, ALL_OF_IT, Part, Source, url_of
+from i2i_cli.notes import Note, silent
 
 
 def local_place(path: Path, folder: Path) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 
 from i2i_cli.data.cache import Progress, usable_cache
 from i2i_cli.data.domains import SPLITS, TRAIN
-from i2i_cli.data.folders import Note, passed_over, silent, walk
+from i2i_cli.data.folders import passed_over, walk
 from i2i_cli.errors import DataError, WeightsError
 from i2i_cli.inference.coder import Coder
 from i2i_cli.inference.codes import FlatCodes, encoded
@@ -28,6 +28,7 @@ from i2i_cli.jobs.retrieval.gallery import (
     open_gallery,
     save_gallery,
 )
+from i2i_cli.notes import Note, silent
 
 Encode = Callable[[Coder, Sequence[Source], str | None], Iterator[list[Failure | FlatCodes]]]
 
@@ -278,10 +279,9 @@ class _Rows:
 
 
 def listed(root: Path, note: Note = silent) -> list[Entry]:
-    """The images below `root`. A label is the first folder below it, or below its `train/` and `test/`.
+    """The images below `root`; `note` is told what is passed over.
 
-    Args:
-        note: is told what is passed over.
+    A label is the first folder below it, or below its `train/` and `test/`.
 
     Raises:
         DataError: no such folder, or one without images.

@@ -1,6 +1,5 @@
 """What a training begins with: its settings settled, its images found and decoded; or why it cannot begin."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,14 +22,13 @@ from i2i_cli.jobs.training.observer import Observer
 from i2i_cli.jobs.training.record import built_in
 from i2i_cli.models import family
 from i2i_cli.models.peers import Peers
+from i2i_cli.notes import Note
 
 FEW = 200
 """Training images of a domain below which ways to make the most of them are named."""
 
 _MANY_DOMAINS = 8
 """Above this many their images are counted together."""
-
-Note = Callable[[str], None]
 
 
 def open_images(

@@ -15,7 +15,7 @@ class Swap:
     """Two images and where the results go: `a_as_b` is the content of a with the domain code of b.
 
     `sources` are their domains, where codes need them; None takes the folder's, or predicts it. `crop`: the part of
-    both that is meant, see `Translator.translate`.
+    both that is meant, see `Translator.one_part`.
     """
 
     a: Path
@@ -24,7 +24,7 @@ class Swap:
     b_as_a: Path
     sheet: Path | None
     sources: tuple[str | None, str | None] = (None, None)
-    crop: str = "none"
+    crop: str | None = None
 
 
 def plan_swap(
@@ -35,7 +35,7 @@ def plan_swap(
     *,
     sources: tuple[str | None, str | None] = (None, None),
     overwrite: bool,
-    crop: str = "none",
+    crop: str | None = None,
 ) -> Swap:
     """Results `A~B.png` and `B~A.png`, beside their inputs or in the folder `out`.
 
