@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import secrets
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,8 @@ from i2i_cli.errors import ConfigError, DataError
 
 PART = ".part"
 """Ending of a file that is not whole yet."""
+
+_UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
 
 @contextmanager
@@ -99,6 +102,11 @@ def check_written_as(path: Path, suffixes: Collection[str], what: str) -> None:
     """
     if path.suffix.lower() not in suffixes:
         raise ConfigError(f"cannot write the {what} as {path.suffix!r}", f"use {', '.join(suffixes)}")
+
+
+def safe_name(text: str) -> str:
+    """`text` as a file name, or a part of one, that every system can have."""
+    return _UNSAFE.sub("_", text).strip(". ") or "_"
 
 
 def write_text(path: Path, text: str) -> None:

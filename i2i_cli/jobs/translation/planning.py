@@ -1,6 +1,5 @@
 """What is to be translated to what, and where each result goes: decided before any model is loaded. No torch."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from i2i_cli.data.geometry import Crop
 from i2i_cli.data.images import SUFFIXES, check_file, upright_size
 from i2i_cli.data.writing import OUTPUT_FORMATS
 from i2i_cli.errors import ConfigError, DataError, I2IError
+from i2i_cli.files import safe_name
 from i2i_cli.inference.inputs import STREAM, Loaded, Source, url_of
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from i2i_cli.inference.translator import Target, Translator
-
-_UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,13 +85,13 @@ def plan_outputs(
     if out is None and (folder := next((source.below for source in sources if source.below is not None), None)):
         raise ConfigError(
             f"results of the folder {folder} need a place of their own",
-            f"add -o {folder.absolute().name}-{_safe(labels[0])}/, or -o {folder} to have them among its images",
+            f"add -o {folder.absolute().name}-{safe_name(labels[0])}/, or -o {folder} to have them among its images",
         )
     once: dict[tuple[Path, Crop | None], Source] = {}  # an image that is named twice is done once
     for source in sources:
         once.setdefault((source.path.absolute(), source.crop), source)
     sources = list(once.values())
-    if twins := [label for label in labels if sum(_safe(label) == _safe(other) for other in labels) > 1]:
+    if twins := [label for label in labels if sum(safe_name(label) == safe_name(other) for other in labels) > 1]:
         names = " and ".join(dict.fromkeys(twins))
         raise ConfigError(f"several results of each image would be named after {names}", "give each in its own call")
     num_results = len(sources) * len(labels)
@@ -151,16 +149,11 @@ def _output(source: Source, label: str, out: Path | None, to_folder: bool, suffi
         return out
     stem = "stdin" if source.path == STREAM else source.path.stem
     stem += f"-{source.number}" if source.number else ""
-    name = f"{stem}-{_safe(label)}{suffix}"
+    name = f"{stem}-{safe_name(label)}{suffix}"
     if out is None:
         return source.path.parent / name
     mirrored = source.path.parent.relative_to(source.below) if source.below else Path()
     return out / mirrored / name
-
-
-def _safe(label: str) -> str:
-    """A label as part of a file name that every system can have."""
-    return _UNSAFE.sub("_", label).strip(". ") or "_"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,39 @@
+"""One job at a time, a few that wait, and a plain refusal for the rest. No torch."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from i2i_cli.errors import I2IError
+
+
+class BusyError(I2IError):
+    """More jobs wait than may."""
+
+
+class Desk:
+    """Lets one job work at a time: a model runs on all cores by itself.
+
+    Args:
+        waiting: most jobs that wait for the one at work.
+    """
+
+    def __init__(self, waiting: int) -> None:
+        self.waiting = waiting
+        self._places = threading.BoundedSemaphore(waiting + 1)
+        self._work = threading.Lock()
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Wait for the turn, and hold it while the block runs.
+
+        Raises:
+            BusyError: too many jobs wait already.
+        """
+        if not self._places.acquire(blocking=False):
+            raise BusyError(f"{self.waiting} jobs are waiting already", "try again in a moment")
+        try:
+            with self._work:
+                yield
+        finally:
+            self._places.release()

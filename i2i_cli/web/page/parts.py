@@ -1,0 +1,68 @@
+"""What the tabs share: an upload that stays a file, and errors as sentences."""
+
+import functools
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from i2i_cli.errors import I2IError
+from i2i_cli.notes import Note
+
+SHOWN_SIDE = 768
+"""Pixels of a side of what is shown; downloads have the input's size."""
+
+SOURCES = ["upload", "clipboard", "webcam"]
+
+
+def picture(label: str, **settings: Any) -> gr.Image:
+    """An image that is dropped, pasted or taken; handlers get the path of the upload, which nobody has decoded."""
+    settings = {"sources": SOURCES, "buttons": [], "height": 300, **settings}
+    made = gr.Image(label=label, type="filepath", image_mode=None, **settings)
+    # Gradio's own way would decode it without our limits. It writes a file beside the module of a class made of its own.
+    made.preprocess = _path_of  # type: ignore[method-assign]
+    return made
+
+
+def _path_of(payload: Any) -> Any:
+    return None if payload is None or not payload.path else Path(payload.path)
+
+
+def worded(note: Note) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator for handlers: what goes wrong becomes a sentence on the page.
+
+    Args:
+        note: is told of faults of ours, with their traceback.
+    """
+
+    def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(handler)
+        def handling(*values: Any) -> Any:
+            try:
+                return handler(*values)
+            except I2IError as error:
+                hint = f"<br>Try: {_escaped(error.hint)}" if error.hint else ""
+                raise gr.Error(f"{_escaped(error.message)}{hint}", duration=None, print_exception=False) from error
+            except Exception as error:
+                note("".join(traceback.format_exception(error)))
+                told = "This is a bug in i2i: please report it, with the lines that the server printed."
+                raise gr.Error(told, duration=None, print_exception=False) from error
+
+        return handling
+
+    return decorate
+
+
+def shown(path: Path, side: int = SHOWN_SIDE) -> Image.Image:
+    """A result of ours as it is shown, at most `side` pixels a side."""
+    with Image.open(path) as image:
+        image.load()
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return image
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")

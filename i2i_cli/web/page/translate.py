@@ -1,0 +1,209 @@
+"""The tab that translates: a picture, its target as a row of codes, a slider between before and after."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from i2i_cli.data.geometry import Crop
+from i2i_cli.notes import Note
+from i2i_cli.web.orders import MAX_SAMPLES, TranslationOrder
+from i2i_cli.web.page.framing import LARGEST, OWN, WHOLE, Seen, choices, crop_of, framed, frames, placed
+from i2i_cli.web.page.parts import SHOWN_SIDE, picture, shown, worded
+from i2i_cli.web.service import Service
+
+PREDICTED = "predicted"
+DEFAULT = 0
+"""The place of the code that is used unasked: the medoid."""
+
+
+class TranslateTab:
+    """Builds the tab, and answers its events. The values of the controls are all that it remembers of a visitor."""
+
+    def __init__(self, service: Service, model: gr.Dropdown, note: Note) -> None:
+        self.service, self.model = service, model
+        self._worded = worded(note)
+        with gr.Row(equal_height=False):
+            with gr.Column():
+                self._build_picture()
+                self._build_target()
+            with gr.Column():
+                self._build_result()
+        self._connect()
+
+    def _build_picture(self) -> None:
+        with gr.Row(equal_height=True):
+            self.picture = picture("Picture", elem_id="picture")
+            self.view = gr.Image(
+                label="The part: click to move it", interactive=False, height=300, buttons=[], elem_id="part-view"
+            )
+        self.part = gr.Radio([WHOLE], value=WHOLE, label="Part of the picture", elem_id="part")
+        self.share = gr.Slider(
+            0.05, 1, 0.6, step=0.05, label="Size of a part of my own, of the shorter side", visible=False
+        )
+        self.seen, self.own_part = gr.State(None), gr.State(None)
+
+    def _build_target(self) -> None:
+        self.to = gr.Radio([], label="Translate to", elem_id="to")
+        self.codes = gr.Gallery(
+            label="Your picture by each of the kept codes: click one", columns=6, height="auto", allow_preview=False,
+            object_fit="cover", buttons=[], interactive=False, elem_id="codes",
+        )  # fmt: skip
+        self.code = gr.State(DEFAULT)
+        self.strength = gr.Slider(0, 1, 1, step=0.05, label="Strength: 0 is the picture's own look", elem_id="strength")
+        with gr.Accordion("More", open=False):
+            self.like = picture("Or take the look of this picture", height=200, elem_id="like")
+            self.samples = gr.Slider(0, MAX_SAMPLES, 0, step=1, label="Samples: results by codes drawn at random")
+            self.seed = gr.Number(0, precision=0, label="Seed of the draw")
+            self.paste = gr.Checkbox(False, label="Put the result back into the photo", elem_id="paste")
+            self.own = gr.Dropdown([PREDICTED], value=PREDICTED, label="The picture's own domain")
+
+    def _build_result(self) -> None:
+        self.result = gr.ImageSlider(
+            label="Before and after", type="filepath", interactive=False, buttons=["fullscreen"], max_height=560,
+            elem_id="result",
+        )  # fmt: skip
+        self.notes = gr.Markdown(elem_id="notes")
+        self.sampled = gr.Gallery(label="Samples", columns=4, visible=False, interactive=False, object_fit="contain")
+        with gr.Row():
+            self.download = gr.DownloadButton("Download", elem_id="download", interactive=False)
+            self.make_morph = gr.Button("Morph as GIF", elem_id="make-morph")
+        self.morph = gr.Image(label="Morph", visible=False, interactive=False, buttons=["download"], elem_id="morph")
+        self.command = gr.Code(label="The same in a shell", language="shell", interactive=False, elem_id="command")
+
+    def _connect(self) -> None:
+        wish = [self.model, self.picture, self.to, self.code, self.like, self.samples, self.seed, self.strength,
+                self.own, self.part, self.paste, self.seen, self.own_part]  # fmt: skip
+        result = [self.result, self.notes, self.sampled, self.download, self.command, self.morph]
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+
+        def translating(event: Any, codes: bool = False) -> None:
+            done = event(self._worded(self.translate), wish, result, trigger_mode="always_last", **quiet)
+            if codes:
+                done.then(self._worded(self.show_codes), wish, [self.codes, self.code], **quiet)
+
+        looked = [self.seen, self.part, self.view, self.own_part]
+        look = self.picture.change(self._worded(self.look), [self.model, self.picture], looked, **quiet)
+        translating(look.then, codes=True)
+        self.model.change(self._worded(self.choose_model), [self.model], [self.to, self.own, self.code], **quiet).then(
+            self._worded(self.look), [self.model, self.picture], looked, **quiet
+        ).then(self._worded(self.translate), wish, result, **quiet).then(
+            self._worded(self.show_codes), wish, [self.codes, self.code], **quiet
+        )
+        translating(self.to.input, codes=True)
+        chosen = self.codes.select(self._worded(self.choose_code), None, [self.code, self.samples], **quiet)
+        translating(chosen.then)
+        for control in (self.strength.release, self.samples.release, self.seed.submit, self.own.input,
+                        self.paste.input, self.like.change):  # fmt: skip
+            translating(control)
+        drawn = [self.own_part, self.view, self.share]
+        framing = [self.picture, self.part, self.seen, self.own_part]
+        translating(self.part.input(self._worded(self.frame), framing, drawn, **quiet).then, codes=True)
+        moving = [self.picture, self.seen, self.own_part, self.share]
+        for event in (self.view.select, self.share.release):
+            moved = event(self._worded(self.move), moving, [self.part, *drawn], **quiet)
+            translating(moved.then, codes=True)
+        self.make_morph.click(self._worded(self.draw_morph), wish, [self.morph], **quiet)
+
+    def choose_model(self, model: str | None) -> tuple[Any, ...]:
+        """The domains of a model."""
+        domains = list(self.service.models.weights(model).domains)
+        return gr.Radio(domains, value=domains[0]), gr.Dropdown([PREDICTED, *domains], value=PREDICTED), DEFAULT
+
+    def look(self, model: str | None, picture: Path | None) -> tuple[Any, ...]:
+        """What the picture shows, and which part of it the model is made for."""
+        if picture is None:
+            return None, gr.Radio([WHOLE], value=WHOLE), None, None
+        is_face = self.service.models.weights(model).framing == "face"
+        look = self.service.look(picture, find_faces=is_face)
+        seen = Seen(look.size, look.faces)
+        part = LARGEST if is_face and look.faces else WHOLE
+        return seen, gr.Radio(choices(seen), value=part), framed(look, frames(part, seen, None)), None
+
+    def frame(self, picture: Path | None, part: str, seen: Seen | None, own: Crop | None) -> tuple[Any, ...]:
+        """The part that was chosen by name, drawn."""
+        if picture is None or seen is None:
+            return None, None, gr.Slider(visible=False)
+        look = self.service.look(picture, find_faces=False)
+        return own, framed(look, frames(part, seen, own)), gr.Slider(visible=part == OWN)
+
+    def move(
+        self, picture: Path | None, seen: Seen | None, own: Crop | None, share: float, event: gr.SelectData
+    ) -> tuple[Any, ...]:
+        """A part of the visitor's own: where it was clicked, or of another size."""
+        if picture is None or seen is None:
+            return gr.Radio(), None, None, gr.Slider(visible=False)
+        look = self.service.look(picture, find_faces=False)
+        own = own or (seen.faces[0] if seen.faces else None)
+        centre = (seen.size[0] / 2, seen.size[1] / 2) if own is None else _middle_of(own)
+        if isinstance(event.index, Sequence):
+            scale = seen.size[0] / look.preview.width
+            centre = event.index[0] * scale, event.index[1] * scale
+        crop = placed(seen, share, centre)
+        return gr.Radio(value=OWN), crop, framed(look, [crop]), gr.Slider(visible=True)
+
+    def choose_code(self, event: gr.SelectData) -> tuple[int, int]:
+        """A code that was clicked; it takes the place of samples."""
+        return int(event.index), 0
+
+    def translate(self, *wish: Any) -> tuple[Any, ...]:
+        """Everything that the controls ask for, done."""
+        order = self._order(*wish)
+        if order is None:
+            return None, "", gr.Gallery([], visible=False), gr.DownloadButton(interactive=False), "", _hidden()
+        made = self.service.translate(order, self.service.workspace.folder())
+        part = None if order.paste else made.crop
+        pair = (self.service.before(order.image, part, SHOWN_SIDE), shown(made.results[0]).convert("RGB"))
+        several = [(shown(path, 256), label) for path, label in zip(made.results, made.labels, strict=True)]
+        name = self.service.models.weights(order.model).name
+        return (
+            pair,
+            "\n\n".join(made.notes),
+            gr.Gallery(several if order.samples else [], visible=order.samples > 0),
+            gr.DownloadButton("Download", value=str(made.results[0]), interactive=True),
+            order.command(name),
+            _hidden(),
+        )
+
+    def show_codes(self, *wish: Any) -> tuple[Any, int]:
+        """The picture by each of the kept codes."""
+        order = self._order(*wish)
+        if order is None or order.to is None:
+            return [], DEFAULT
+        crop = "auto" if order.crop == "all" else order.crop
+        return self.service.codes(order.model, order.image, order.to, crop, order.own), DEFAULT
+
+    def draw_morph(self, *wish: Any) -> Any:
+        """The way from the picture to its translation and back."""
+        order = self._order(*wish)
+        if order is None:
+            return _hidden()
+        path = self.service.morph(order, self.service.workspace.folder())
+        return gr.Image(str(path), visible=True)
+
+    def _order(
+        self, model: str | None, picture: Path | None, to: str | None, code: int, like: Path | None, samples: float,
+        seed: float | None, strength: float, own: str, part: str, paste: bool, seen: Seen | None, own_part: Crop | None,
+    ) -> TranslationOrder | None:  # fmt: skip
+        """The controls as an order; None where there is nothing to translate yet."""
+        if picture is None or (to is None and like is None):
+            return None
+        crop = None if seen is None else crop_of(part, seen, own_part)
+        is_face = self.service.models.weights(model).framing == "face"
+        usual = "auto" if is_face else "none"
+        drawn = int(samples) if like is None else 0
+        return TranslationOrder(
+            image=picture, model=model, to=to, like=like,
+            code=code + 1 if code != DEFAULT and like is None and not drawn else None,
+            samples=drawn, seed=int(seed or 0), strength=float(strength), own=None if own == PREDICTED else own,
+            crop=None if crop == usual else crop, paste=bool(paste) or crop == "all",
+        )  # fmt: skip
+
+
+def _middle_of(crop: Crop) -> tuple[float, float]:
+    return crop.left + crop.width / 2, crop.top + crop.height / 2
+
+
+def _hidden() -> Any:
+    return gr.Image(None, visible=False)

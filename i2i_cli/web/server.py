@@ -1,0 +1,96 @@
+"""One server for the page and the endpoint."""
+
+import os
+import socket
+from collections.abc import Callable, Collection
+
+import uvicorn
+from fastapi import FastAPI
+
+import i2i_cli
+from i2i_cli.errors import ConfigError
+from i2i_cli.notes import Note, silent
+from i2i_cli.web.endpoint import PREFIX, Endpoint, add_error_handlers
+from i2i_cli.web.guard import LOOPBACK, MAX_UPLOAD, Guard
+from i2i_cli.web.reports import reports_router
+from i2i_cli.web.service import Service
+
+SECONDS_TO_END = 3
+"""That open pages have to hang up when the server ends."""
+
+
+def web_app(service: Service, hosts: Collection[str] = LOOPBACK, note: Note = silent) -> FastAPI:
+    """The page at `/`, the endpoint below `/api`, reports of runs below `/runs`, and the guard before them all.
+
+    Args:
+        hosts: see `Guard`.
+        note: is told of faults of ours, with their traceback.
+    """
+    keep_to_itself(service)
+    # Late: Gradio reads where it may write, and that it is to send nothing home, when it is imported.
+    import gradio
+
+    from i2i_cli.web.page import page
+
+    app = FastAPI(title="i2i", version=i2i_cli.__version__, docs_url=None, redoc_url=None,
+                  openapi_url=f"{PREFIX}/openapi.json")  # fmt: skip
+    app.include_router(Endpoint(service).router)
+    app.include_router(reports_router())
+    add_error_handlers(app)
+    blocks, look = page(service, note)
+    app = gradio.mount_gradio_app(
+        app, blocks, path="/", footer_links=[], run_history=False, max_file_size=MAX_UPLOAD, ssr_mode=False, pwa=False,
+        enable_monitoring=False, mcp_server=False, show_error=False, **look,
+    )  # fmt: skip
+    app.add_middleware(Guard, workspace=service.workspace, hosts=hosts)
+    return app
+
+
+def keep_to_itself(service: Service) -> None:
+    """Gradio and what it brings along write into the workspace alone, and ask nobody anything."""
+    os.environ.update(
+        GRADIO_TEMP_DIR=str(service.workspace.root),
+        GRADIO_ANALYTICS_ENABLED="False",
+        HF_HUB_OFFLINE="1",
+        HF_HUB_DISABLE_TELEMETRY="1",
+    )
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that listens at `host` and `port`; 0 takes any free port.
+
+    Raises:
+        ConfigError: the port is taken, or there is no such host.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        raise ConfigError(f"cannot listen at {host}:{port}: {error}", "give another --port, or --port 0") from error
+
+
+def address_of(listening: socket.socket) -> str:
+    """The address to open in a browser."""
+    host, port = listening.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{host}:{port}"
+
+
+def serve(app: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Answer until a signal comes; `ready` is called when the first request can be."""
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=SECONDS_TO_END, server_header=False,
+    )  # fmt: skip
+    server = _Server(config)
+    server.ready = ready
+    server.run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    ready: Callable[[], None] = staticmethod(lambda: None)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn does; then tell that it is done."""
+        await super().startup(sockets)
+        if self.started:
+            self.ready()
