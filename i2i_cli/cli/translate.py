@@ -45,6 +45,7 @@ EXAMPLES = """Examples:
   i2i translate photos/ --to anime -o out/      a folder, mirrored below out/
   i2i translate us.jpg --to anime --crop all --paste   every face in a photo
   i2i translate img.png --to anime --samples 5  five results, five codes
+  i2i translate img.png --to anime --code 5     the fifth of the kept codes
   i2i translate img.png --like art.png          the domain code of art.png
   i2i translate - --to anime < a.png > b.png    read stdin, write stdout
 
@@ -75,6 +76,13 @@ def translate(
         typer.Option(
             "--like", metavar="IMAGE", help="Use the domain code of this image.", show_default=False,
             rich_help_panel=TARGET,
+        ),
+    ] = None,
+    code: Annotated[
+        int | None,
+        typer.Option(
+            "--code", metavar="N", min=1, help="Use the N-th of the domain's codes that the model keeps; 1 is the "
+            "default one.", show_default=False, rich_help_panel=TARGET,
         ),
     ] = None,
     samples: Annotated[
@@ -166,7 +174,7 @@ def translate(
     the input's size, aspect ratio and alpha, and is named STEM-DOMAIN.png. A model of faces
     cuts larger photos to the largest face in them.
     """
-    _check(to, like, samples, size, paste)
+    _check(to, like, code, samples, size, paste)
     _check_runner(engine, runtime, device, paste or crop == "all")
     chosen = chosen_weights(weights, to or ())
     own = None if own is None else chosen.domain(own)
@@ -182,7 +190,7 @@ def translate(
         if any(source.path == STREAM for source in sources):
             raise ConfigError("--crop all reads files, not stdin", "give a file, or add --paste")
         sources = every_face(sources)
-    wanted = TargetChoice(domains=domains, like=like, samples=samples, seed=seed)
+    wanted = TargetChoice(domains=domains, like=like, code=code, samples=samples, seed=seed)
     tasks = shard_of.of(plan_outputs(sources, wanted.labels(), out))
     if as_json and any(path == STREAM for task in tasks for path in task.outputs):
         raise ConfigError("stdout cannot hold both an image and --json", "give -o FILE, or leave --json out")
@@ -194,7 +202,7 @@ def translate(
     }  # fmt: skip
     runtime = "torch" if engine == "ray" else runtime
     job, outcomes = _begun(tasks, wanted, settings, engine, lambda: open_model(chosen, device, runtime))
-    shown, num_failed = told(outcomes, len(tasks), chosen.name, as_json)
+    shown, num_failed = told(outcomes, job, len(tasks), chosen.name, as_json)
     if job is not None and shown:
         draw(job, shown, sheet, gif)
     summarise(num_failed, len(tasks))
@@ -240,12 +248,14 @@ def _check_runner(engine: str, runtime: str, device: str, is_local: bool) -> Non
         raise ConfigError("--engine ray chooses the device of each actor", "leave --device out")
 
 
-def _check(to: list[str] | None, like: Path | None, samples: int, size: str, paste: bool) -> None:
+def _check(to: list[str] | None, like: Path | None, code: int | None, samples: int, size: str, paste: bool) -> None:
     """Refuse options that contradict each other."""
     if not to and like is None:
         raise ConfigError("nothing to translate to", "give --to DOMAIN or --like IMAGE")
     if like is not None and (samples or len(to or []) > 1):
         raise ConfigError("--like takes no --samples and at most one --to", "leave one of them out")
+    if code is not None and (like is not None or samples):
+        raise ConfigError("--code takes neither --like nor --samples", "leave one of them out")
     if samples < 0:
         raise ConfigError(f"--samples {samples} is below 0", "give the number of results")
     if size not in ("input", "model"):

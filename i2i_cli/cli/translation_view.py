@@ -1,5 +1,6 @@
 """What `i2i translate` tells of its work, and the pictures that it draws besides."""
 
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,18 +12,30 @@ from i2i_cli.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from i2i_cli.inference.translator import Target
     from i2i_cli.jobs.translation.files import FileTranslation
     from i2i_cli.jobs.translation.planning import Outcome
 
 
 def told(
-    outcomes: "Generator[Outcome, None, None]", num_tasks: int, model: str, as_json: bool
+    outcomes: "Generator[Outcome, None, None]",
+    job: "FileTranslation | None",
+    num_tasks: int,
+    model: str,
+    as_json: bool,
 ) -> "tuple[Sequence[Outcome], int]":
-    """Tell each outcome; those that a sheet can show, and how many failed. `model` is what the weights are called."""
+    """Tell each outcome; those that a sheet can show, and how many failed.
+
+    Args:
+        job: what they come from; None where there was nothing to do.
+        model: what the weights are called.
+    """
     shown, num_failed, num_faceless, unlike = list["Outcome"](), 0, 0, list[Path]()
+    targets = () if job is None else job.targets
+    codes = {target.label: target.kept for target in targets if target.kept is not None}
     with closing(outcomes), progress("translating", num_tasks) as report:  # a signal waits for what is being written
         for done, outcome in enumerate(outcomes, 1):
-            num_failed += not _report(outcome, as_json)
+            num_failed += not _report(outcome, codes, as_json)
             num_faceless += outcome.faceless
             unlike += [outcome.source] if outcome.unlike else []
             if num_tasks == 1 and outcome.crop is not None:
@@ -30,6 +43,8 @@ def told(
             report(done, num_tasks)
             if outcome.loaded is not None and len(shown) < SHEET_ROWS:
                 shown.append(outcome)
+    if num_failed < num_tasks and not as_json:
+        _tell_drawn(targets)
     if num_faceless:
         what = "the image" if num_tasks == 1 else f"{num_faceless} of {num_tasks} images"
         say(f"no face found in {what}: taken whole")
@@ -41,6 +56,20 @@ def told(
 
 SHEET_ROWS = 64
 """Images that a sheet shows."""
+
+FEW_CODES = 12
+"""Drawn codes whose numbers fit on a line; of more, `--json` tells them."""
+
+
+def _tell_drawn(targets: "Sequence[Target]") -> None:
+    """Which kept codes were drawn, so that one that a person likes can be had again."""
+    drawn: dict[str, list[str]] = {}
+    for target in targets:
+        if target.sample is not None:
+            drawn.setdefault(str(target.domain), []).append(str(target.kept))
+    if drawn and sum(map(len, drawn.values())) <= FEW_CODES:
+        numbers = "; ".join(f"{domain} {', '.join(kept)}" for domain, kept in drawn.items())
+        say(f"codes drawn (--code N): {numbers}")
 
 
 def check_pictures(sheet: Path | None, gif: Path | None, force: bool, num_images: int) -> None:
@@ -74,8 +103,8 @@ def draw(job: "FileTranslation", shown: "Sequence[Outcome]", sheet: Path | None,
         say(f"morph: {gif}")
 
 
-def _report(outcome: "Outcome", as_json: bool) -> bool:
-    """Tell what became of one image; True if it succeeded."""
+def _report(outcome: "Outcome", codes: Mapping[str, int], as_json: bool) -> bool:
+    """Tell what became of one image; True if it succeeded. `codes`: numbers of kept codes, by label."""
     from i2i_cli.inference.inputs import url_of
 
     if outcome.note:
@@ -90,6 +119,7 @@ def _report(outcome: "Outcome", as_json: bool) -> bool:
                 "to": label,
                 "output": output,
             }
+            values |= {"code": codes[label]} if label in codes else {}
             values |= {} if outcome.crop is None else {"crop": list(outcome.crop)}
             print_result(values, output, as_json)
     if outcome.error is not None:

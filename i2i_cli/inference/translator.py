@@ -3,7 +3,7 @@
 import os
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
@@ -29,13 +29,16 @@ class Target:
     Args:
         label: names it in file names and results.
         code: as the translator that made it has codes.
+        sample: its number among those that were drawn together, from 1.
         domain: the domain that it makes images of; None where that is left to the code.
+        kept: its number among the kept codes of its domain, from 1; None where it is that of an image.
     """
 
     label: str
     code: Any
     sample: int | None = None
     domain: str | None = None
+    kept: int | None = None
 
 
 class Translated(NamedTuple):
@@ -63,6 +66,7 @@ class Translator(Coder):
         image: ImageLike,
         to: str | None = None,
         *,
+        code: int | None = None,
         like: ImageLike | None = None,
         source: str | None = None,
         strength: float = 1.0,
@@ -76,6 +80,7 @@ class Translator(Coder):
         image: list[ImageLike] | tuple[ImageLike, ...],
         to: str | None = None,
         *,
+        code: int | None = None,
         like: ImageLike | None = None,
         source: str | None = None,
         strength: float = 1.0,
@@ -88,6 +93,7 @@ class Translator(Coder):
         image: ImageLike | list[ImageLike] | tuple[ImageLike, ...],
         to: str | None = None,
         *,
+        code: int | None = None,
         like: ImageLike | None = None,
         source: str | None = None,
         strength: float = 1.0,
@@ -99,22 +105,25 @@ class Translator(Coder):
         Args:
             image: see `ImageLike`.
             to: the domain; may be left out with `like`.
-            like: an image whose domain code is taken instead of the domain's default one.
+            code: which of the kept codes of `to` is taken: see `target`.
+            like: an image whose domain code is taken instead of a kept one.
             source: the images' own domain, where the family needs it; else their folders', else predicted.
             strength: 0 rebuilds the image, 1 takes the target's domain code, between mixes.
             size: "input", or "model" for the model's own resolution.
             crop: "auto" takes the largest face of each image, "X,Y,W,H" that part, "none" the whole.
 
         Raises:
-            ConfigError: neither `to` nor `like`, an unknown domain or size.
+            ConfigError: neither `to` nor `like`, both `code` and `like`, an unknown domain, code or size.
             DataError: an image cannot be read, or one of this domain does not translate to that one.
         """
         if like is None and to is None:
             raise ConfigError("nothing to translate to", f"give one of {', '.join(self.domains)}")
+        if like is not None and code is not None:
+            raise ConfigError("an image lends its own code: like takes no code", "leave one of them out")
         if size not in SIZES:
             raise ConfigError(f"there is no size {size!r}", f"use {' or '.join(SIZES)}")
         part = self.one_part(crop)
-        target = self.like(like, to) if like is not None else self.target(str(to))
+        target = self.like(like, to) if like is not None else self.target(str(to), code=code)
         images, made = list(image) if isinstance(image, (list, tuple)) else [image], list[Image.Image]()
         for start in range(0, len(images), BATCH):
             items = [load_image(one, self.image_size, part) for one in images[start : start + BATCH]]
@@ -184,13 +193,23 @@ class Translator(Coder):
             domain = own + strength * (domain - own)
         return self.pixels(codes._replace(domain=domain))
 
-    def target(self, domain: str, place: int = 0) -> Target:
-        """The kept code of `domain` at `place`; the first is the medoid, the default."""
+    def target(self, domain: str, *, code: int | None = None) -> Target:
+        """A kept code of `domain`: the first, which is the medoid, or the one that `code` numbers, from 1.
+
+        Raises:
+            ConfigError: there is none of this number.
+        """
         domain = self.domain(domain)
         codes = self.kept_codes(domain)
         if not len(codes):
             raise WeightsError(f"{self.path} keeps no codes of {domain!r}", "train it longer")
-        return Target(domain, codes[place : place + 1], domain=domain)
+        number = 1 if code is None else code
+        if not 1 <= number <= len(codes):
+            raise ConfigError(
+                f"there is no code {number} of {domain!r}: the weights keep {len(codes)}", f"use 1 to {len(codes)}"
+            )
+        label = domain if code is None else f"{domain}-code{code}"
+        return Target(label, codes[number - 1 : number], domain=domain, kept=number)
 
     def samples(self, domain: str, count: int, seed: int = 0) -> list[Target]:
         """`count` different kept codes of `domain`, drawn without replacement."""
@@ -199,8 +218,8 @@ class Translator(Coder):
         if not 1 <= count <= num_kept:
             raise ConfigError(f"cannot draw {count} samples of {domain!r}", f"the weights keep {num_kept} codes of it")
         places = random.Random(seed).sample(range(num_kept), count)
-        codes = [self.target(domain, place).code for place in places]
-        return [Target(f"{domain}-{i}", code, i, domain) for i, code in enumerate(codes, 1)]
+        drawn = [self.target(domain, code=place + 1) for place in places]
+        return [replace(target, label=f"{domain}-{i}", sample=i) for i, target in enumerate(drawn, 1)]
 
     def like(self, reference: ImageLike, to: str | None = None) -> Target:
         """The domain code of an image: translate to "what this looks like".

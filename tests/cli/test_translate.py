@@ -51,6 +51,29 @@ def test_several_targets_and_samples(here: Path) -> None:
     assert all(Path(line).is_file() for line in lines)
 
 
+def test_a_kept_code_is_taken_by_its_number(here: Path) -> None:
+    result = translate("photo.jpg", "--to", "disc", "--to", "square", "--code", "5")
+    assert result.stdout == "photo-disc-code5.png\nphoto-square-code5.png\n"
+    (line,) = translate("photo.jpg", "--to", "disc", "--code", "5", "--json", "--force").stdout.splitlines()
+    assert json.loads(line) == {"input": "photo.jpg", "to": "disc-code5", "output": "photo-disc-code5.png", "code": 5}
+    translate("photo.jpg", "--to", "disc", "--code", "1", "-o", "first.png")
+    translate("photo.jpg", "--to", "disc", "-o", "default.png")
+    assert Path("first.png").read_bytes() == Path("default.png").read_bytes()
+    assert Path("first.png").read_bytes() != Path("photo-disc-code5.png").read_bytes()
+
+
+def test_a_sample_can_be_had_again(here: Path) -> None:
+    words = ("photo.jpg", "--to", "disc", "--samples", "3", "--seed", "4", "--force")
+    told = [json.loads(line) for line in translate(*words, "--json").stdout.splitlines()]
+    drawn = [line["code"] for line in told]
+    assert [line["to"] for line in told] == ["disc-1", "disc-2", "disc-3"] and len(set(drawn)) == 3
+    assert f"codes drawn (--code N): disc {', '.join(map(str, drawn))}\n" in translate(*words).stderr
+    translate("photo.jpg", "--to", "disc", "--code", str(drawn[1]), "-o", "again.png")
+    assert Path("again.png").read_bytes() == Path("photo-disc-2.png").read_bytes()
+    assert "codes drawn" not in translate(*words, "--json").stderr, "they are in the lines"
+    assert "codes drawn" not in translate("photo.jpg", "--to", "disc", "--samples", "15", "--force").stderr, "too many"
+
+
 def test_a_crop_is_a_result_of_its_own(here: Path) -> None:
     assert translate("photo.jpg", "--crop", "20,10,90,80", "--to", "disc").stdout == "photo-disc.png\n"
     assert size("photo-disc.png") == (90, 80)
@@ -71,8 +94,10 @@ def test_like_needs_no_to(here: Path, domains: Path) -> None:
 def test_json_is_one_object_a_line(here: Path) -> None:
     lines = translate("photo.jpg", "--to", "disc", "--to", "square", "--json").stdout.splitlines()
     assert [json.loads(line) for line in lines] == [
-        {"input": "photo.jpg", "to": name, "output": f"photo-{name}.png"} for name in ("disc", "square")
+        {"input": "photo.jpg", "to": name, "output": f"photo-{name}.png", "code": 1} for name in ("disc", "square")
     ]
+    (line,) = translate("photo.jpg", "--like", "photo.jpg", "--json", "-o", "x.png").stdout.splitlines()
+    assert "code" not in json.loads(line), "the code of an image is none of the kept ones"
 
 
 def test_a_folder_is_mirrored_and_one_bad_image_does_not_stop_the_rest(here: Path, domains: Path) -> None:
@@ -155,6 +180,10 @@ def test_pipes(here: Path) -> None:
         (["photo.jpg", "--like", "photo.jpg", "--to", "disk"], 2, "did you mean 'disc'?"),
         (["photo.jpg", "--to", "disc", "-o", "x.gif"], 2, "cannot write an image as '.gif'"),
         (["photo.jpg", "--to", "disc", "--samples", "99"], 2, "15 codes"),
+        (["photo.jpg", "--to", "disc", "--code", "99"], 2, "there is no code 99 of 'disc': the weights keep 15"),
+        (["photo.jpg", "--to", "disc", "--code", "0"], 2, "0 is not in the range"),
+        (["photo.jpg", "--to", "disc", "--code", "2", "--samples", "2"], 2, "--code takes neither"),
+        (["photo.jpg", "--like", "photo.jpg", "--code", "2"], 2, "--code takes neither"),
         (["photo.jpg", "--to", "disc", "-o", "-", "--json"], 2, "--json"),
         (["photo.jpg", "--to", "disc", "-o", "photo.jpg"], 2, "overwrite its input"),
         (["photo.jpg", "--to", "disc", "--device", "cuda:77"], 1, "no cuda:77 here"),

@@ -77,6 +77,25 @@ def test_samples_are_drawn_without_replacement_and_by_seed(model: TorchTranslato
     assert "15 codes" in caught.value.hint
 
 
+def test_a_kept_code_is_taken_by_its_number(model: TorchTranslator, photo: Path) -> None:
+    kept = model.kept_codes("disc")
+    assert [model.target("disc", code=number).code.equal(kept[number - 1 : number]) for number in (1, 7, 15)] == [
+        True
+    ] * 3
+    assert (model.target("disc").label, model.target("disc").kept) == ("disc", 1)
+    assert (model.target("disc", code=1).label, model.target("disc", code=1).kept) == ("disc-code1", 1)
+    for target in model.samples("disc", 5, seed=3):
+        assert target.code.equal(model.target("disc", code=target.kept).code)
+    assert difference(model.translate(photo, to="disc", code=1), model.translate(photo, to="disc")) == 0
+    assert difference(model.translate(photo, to="disc", code=9), model.translate(photo, to="disc")) > 0
+    for number in (0, -1, 16):
+        with pytest.raises(ConfigError, match=f"no code {number} of 'disc': the weights keep 15") as caught:
+            model.translate(photo, to="disc", code=number)
+        assert caught.value.hint == "use 1 to 15"
+    with pytest.raises(ConfigError, match="like takes no code"):
+        model.translate(photo, like=photo, code=2)
+
+
 def test_anything_that_holds_an_image_is_taken(model: TorchTranslator, photo: Path) -> None:
     png = io.BytesIO()
     Image.open(photo).save(png, "PNG")

@@ -26,11 +26,13 @@ class TargetChoice:
     Args:
         domains: the model's names of the domains to translate to.
         like: an image whose domain code is taken; `domains` names its domain, where it is told.
-        samples: kept codes drawn of each domain; 0 takes the default one.
+        code: the number of the kept code of each domain, from 1; None takes the default one.
+        samples: kept codes drawn of each domain, in the place of one that is named.
     """
 
     domains: Sequence[str] = ()
     like: Path | None = None
+    code: int | None = None
     samples: int = 0
     seed: int = 0
 
@@ -40,20 +42,20 @@ class TargetChoice:
             return [*self.domains[:1], self.like.stem][:1]
         if self.samples:
             return [f"{domain}-{place}" for domain in self.domains for place in range(1, self.samples + 1)]
-        return list(self.domains)
+        return [domain if self.code is None else f"{domain}-code{self.code}" for domain in self.domains]
 
     def targets(self, translator: "Translator") -> "list[Target]":
         """The codes, labelled as `labels` says.
 
         Raises:
-            ConfigError, DataError: more samples than there are codes, or an image that lends none.
+            ConfigError, DataError: a code or more samples than are kept, or an image that lends none.
         """
         if self.like is not None:
             return [translator.like(self.like, *self.domains[:1])]
         if self.samples:
             found = (translator.samples(domain, self.samples, self.seed) for domain in self.domains)
             return [target for targets in found for target in targets]
-        return [translator.target(domain) for domain in self.domains]
+        return [translator.target(domain, code=self.code) for domain in self.domains]
 
 
 class Task(NamedTuple):
