@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from i2i_cli.bundled import PORTRAIT, portrait_file
 from i2i_cli.checkpoints.header import read_header
 from i2i_cli.config import merged
 from i2i_cli.data.folders import find_images
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from i2i_cli.jobs.training.folder import RunFolder
     from i2i_cli.jobs.training.observer import Observer
     from i2i_cli.jobs.training.start import TrainingResult
-
-PORTRAIT = "astronaut.jpg"
-"""A photo by NASA, in the public domain; it comes with the package."""
 
 FACES, EMOJI = "faces", "emoji"
 """The shipped models in use."""
@@ -140,13 +138,6 @@ def _use_shipped(folder: Path, note: Note) -> dict[str, float]:
     note(f"4. classify: by the same model, {told}: {symbols}")
     num_symbols = len(SYMBOLS) * len(LOOKS_LIKE)
     return {"neighbours": found / len(SYMBOLS), "classified": sum(alike.values()) / num_symbols}
-
-
-def portrait_file() -> Path:
-    """The photo: mapped into an installed package, or in the checkout beside an editable one."""
-    package = Path(__file__).parents[1]
-    inside = package / "docs" / PORTRAIT
-    return inside if inside.is_file() else package.parent / "docs" / PORTRAIT
 
 
 def _translate_portrait(faces: Translator, folder: Path) -> Path:

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from i2i_cli.bundled import portrait_file
 from i2i_cli.cli import app
 from i2i_cli.data.images import upright
 from i2i_cli.inference.inputs import face_crops
@@ -112,7 +113,7 @@ def stopped_at(folder: Path) -> TrainingResult:
 
 
 def test_the_portrait_comes_with_the_package() -> None:
-    with Image.open(job.portrait_file()) as photo:
+    with Image.open(portrait_file()) as photo:
         assert len(face_crops(upright(photo))) == 1
 
 

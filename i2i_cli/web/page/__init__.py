@@ -1,10 +1,15 @@
 """The page, by Gradio: a tab for each thing that a visitor can do."""
 
+import shutil
 from typing import Any
 
 import gradio as gr
 
+from i2i_cli.bundled import portrait_file
 from i2i_cli.notes import Note, silent
+from i2i_cli.web.page.classify import ClassifyTab
+from i2i_cli.web.page.neighbours import NeighboursTab
+from i2i_cli.web.page.swap import SwapTab
 from i2i_cli.web.page.translate import TranslateTab
 from i2i_cli.web.service import Service
 
@@ -18,7 +23,22 @@ def page(service: Service, note: Note = silent) -> tuple[gr.Blocks, dict[str, An
     names = list(service.models.served())
     with gr.Blocks(title="i2i", analytics_enabled=False) as blocks:
         model = gr.Dropdown(names, value=names[0], label="Model", elem_id="model")
-        with gr.Tabs(), gr.Tab("Translate"):
-            TranslateTab(service, model, note)
+        with gr.Tabs():
+            with gr.Tab("Translate"):
+                translating = TranslateTab(service, model, note)
+            with gr.Tab("Swap"):
+                SwapTab(service, model, note)
+            with gr.Tab("Neighbours"):
+                NeighboursTab(service, model, note)
+            with gr.Tab("Classify"):
+                ClassifyTab(service, model, note)
+        if service.models.weights().framing == "face":
+            blocks.load(lambda: _portrait(service), None, [translating.picture], api_visibility="private")
+        blocks.load(lambda: gr.Dropdown(list(service.models.served())), None, [model], api_visibility="private")
     blocks.queue(default_concurrency_limit=None)
     return blocks, {"theme": gr.themes.Default()}
+
+
+def _portrait(service: Service) -> str:
+    """A photo of a face, so that there is something to see before anything is dropped."""
+    return str(shutil.copy(portrait_file(), service.workspace.folder()))

@@ -9,11 +9,15 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
+from i2i_cli.data.images import read_image
 from i2i_cli.errors import I2IError
 from i2i_cli.notes import Note
 
 SHOWN_SIDE = 768
 """Pixels of a side of what is shown; downloads have the input's size."""
+
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+"""Of every event: scripts have the endpoint."""
 
 SOURCES = ["upload", "clipboard", "webcam"]
 
@@ -22,13 +26,21 @@ def picture(label: str, **settings: Any) -> gr.Image:
     """An image that is dropped, pasted or taken; handlers get the path of the upload, which nobody has decoded."""
     settings = {"sources": SOURCES, "buttons": [], "height": 300, **settings}
     made = gr.Image(label=label, type="filepath", image_mode=None, **settings)
-    # Gradio's own way would decode it without our limits. It writes a file beside the module of a class made of its own.
+    # Gradio would decode it without our limits; beside the module of a class derived from it, it writes a file.
     made.preprocess = _path_of  # type: ignore[method-assign]
     return made
 
 
 def _path_of(payload: Any) -> Any:
     return None if payload is None or not payload.path else Path(payload.path)
+
+
+def command_box() -> gr.Code:
+    """Where the command line stands that does the same, to be copied."""
+    return gr.Code(
+        label="The same in a shell", language="shell", interactive=False, lines=1, wrap_lines=True,
+        elem_classes="command",
+    )  # fmt: skip
 
 
 def worded(note: Note) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -66,3 +78,13 @@ def shown(path: Path, side: int = SHOWN_SIDE) -> Image.Image:
 
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def pictured(path: Path, side: int = 256) -> Image.Image | None:
+    """An image of a gallery as it is shown; None of one that is gone, or cannot be read any more."""
+    try:
+        image = read_image(path, side).rgb
+    except (I2IError, OSError):
+        return None
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return image

@@ -10,7 +10,7 @@ from i2i_cli.data.geometry import Crop
 from i2i_cli.notes import Note
 from i2i_cli.web.orders import MAX_SAMPLES, TranslationOrder
 from i2i_cli.web.page.framing import LARGEST, OWN, WHOLE, Seen, choices, crop_of, framed, frames, placed
-from i2i_cli.web.page.parts import SHOWN_SIDE, picture, shown, worded
+from i2i_cli.web.page.parts import QUIET, SHOWN_SIDE, command_box, picture, shown, worded
 from i2i_cli.web.service import Service
 
 PREDICTED = "predicted"
@@ -45,7 +45,8 @@ class TranslateTab:
         self.seen, self.own_part = gr.State(None), gr.State(None)
 
     def _build_target(self) -> None:
-        self.to = gr.Radio([], label="Translate to", elem_id="to")
+        domains = self.service.models.weights().domains
+        self.to = gr.Radio(list(domains), value=domains[0], label="Translate to", elem_id="to")
         self.codes = gr.Gallery(
             label="Your picture by each of the kept codes: click one", columns=6, height="auto", allow_preview=False,
             object_fit="cover", buttons=[], interactive=False, elem_id="codes",
@@ -57,7 +58,7 @@ class TranslateTab:
             self.samples = gr.Slider(0, MAX_SAMPLES, 0, step=1, label="Samples: results by codes drawn at random")
             self.seed = gr.Number(0, precision=0, label="Seed of the draw")
             self.paste = gr.Checkbox(False, label="Put the result back into the photo", elem_id="paste")
-            self.own = gr.Dropdown([PREDICTED], value=PREDICTED, label="The picture's own domain")
+            self.own = gr.Dropdown([PREDICTED, *domains], value=PREDICTED, label="The picture's own domain")
 
     def _build_result(self) -> None:
         self.result = gr.ImageSlider(
@@ -70,56 +71,63 @@ class TranslateTab:
             self.download = gr.DownloadButton("Download", elem_id="download", interactive=False)
             self.make_morph = gr.Button("Morph as GIF", elem_id="make-morph")
         self.morph = gr.Image(label="Morph", visible=False, interactive=False, buttons=["download"], elem_id="morph")
-        self.command = gr.Code(label="The same in a shell", language="shell", interactive=False, elem_id="command")
+        self.command = command_box()
 
     def _connect(self) -> None:
         wish = [self.model, self.picture, self.to, self.code, self.like, self.samples, self.seed, self.strength,
                 self.own, self.part, self.paste, self.seen, self.own_part]  # fmt: skip
         result = [self.result, self.notes, self.sampled, self.download, self.command, self.morph]
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
 
         def translating(event: Any, codes: bool = False) -> None:
-            done = event(self._worded(self.translate), wish, result, trigger_mode="always_last", **quiet)
+            done = event(self._worded(self.translate), wish, result, trigger_mode="always_last", **QUIET)
             if codes:
-                done.then(self._worded(self.show_codes), wish, [self.codes, self.code], **quiet)
+                done.then(self._worded(self.show_codes), wish, [self.codes, self.code], **QUIET)
 
-        looked = [self.seen, self.part, self.view, self.own_part]
-        look = self.picture.change(self._worded(self.look), [self.model, self.picture], looked, **quiet)
+        looking = [self.model, self.picture, self.to]
+        looked = [self.seen, self.part, self.view, self.own_part, self.to]
+        look = self.picture.change(self._worded(self.look), looking, looked, **QUIET)
         translating(look.then, codes=True)
-        self.model.change(self._worded(self.choose_model), [self.model], [self.to, self.own, self.code], **quiet).then(
-            self._worded(self.look), [self.model, self.picture], looked, **quiet
-        ).then(self._worded(self.translate), wish, result, **quiet).then(
-            self._worded(self.show_codes), wish, [self.codes, self.code], **quiet
+        self.model.change(self._worded(self.choose_model), [self.model], [self.to, self.own, self.code], **QUIET).then(
+            self._worded(self.look), looking, looked, **QUIET
+        ).then(self._worded(self.translate), wish, result, **QUIET).then(
+            self._worded(self.show_codes), wish, [self.codes, self.code], **QUIET
         )
         translating(self.to.input, codes=True)
-        chosen = self.codes.select(self._worded(self.choose_code), None, [self.code, self.samples], **quiet)
+        chosen = self.codes.select(self._worded(self.choose_code), None, [self.code, self.samples], **QUIET)
         translating(chosen.then)
         for control in (self.strength.release, self.samples.release, self.seed.submit, self.own.input,
                         self.paste.input, self.like.change):  # fmt: skip
             translating(control)
         drawn = [self.own_part, self.view, self.share]
         framing = [self.picture, self.part, self.seen, self.own_part]
-        translating(self.part.input(self._worded(self.frame), framing, drawn, **quiet).then, codes=True)
+        translating(self.part.input(self._worded(self.frame), framing, drawn, **QUIET).then, codes=True)
         moving = [self.picture, self.seen, self.own_part, self.share]
         for event in (self.view.select, self.share.release):
-            moved = event(self._worded(self.move), moving, [self.part, *drawn], **quiet)
+            moved = event(self._worded(self.move), moving, [self.part, *drawn], **QUIET)
             translating(moved.then, codes=True)
-        self.make_morph.click(self._worded(self.draw_morph), wish, [self.morph], **quiet)
+        self.make_morph.click(self._worded(self.draw_morph), wish, [self.morph], **QUIET)
 
     def choose_model(self, model: str | None) -> tuple[Any, ...]:
         """The domains of a model."""
         domains = list(self.service.models.weights(model).domains)
         return gr.Radio(domains, value=domains[0]), gr.Dropdown([PREDICTED, *domains], value=PREDICTED), DEFAULT
 
-    def look(self, model: str | None, picture: Path | None) -> tuple[Any, ...]:
-        """What the picture shows, and which part of it the model is made for."""
+    def look(self, model: str | None, picture: Path | None, to: str | None) -> tuple[Any, ...]:
+        """What the picture shows, which part of it the model is made for, and a domain that it is not of itself."""
         if picture is None:
-            return None, gr.Radio([WHOLE], value=WHOLE), None, None
+            return None, gr.Radio([WHOLE], value=WHOLE), None, None, gr.Radio()
         is_face = self.service.models.weights(model).framing == "face"
         look = self.service.look(picture, find_faces=is_face)
         seen = Seen(look.size, look.faces)
         part = LARGEST if is_face and look.faces else WHOLE
-        return seen, gr.Radio(choices(seen), value=part), framed(look, frames(part, seen, None)), None
+        shown_parts = framed(look, frames(part, seen, None))
+        return seen, gr.Radio(choices(seen), value=part), shown_parts, None, self._elsewhere(model, picture, to)
+
+    def _elsewhere(self, model: str | None, picture: Path, to: str | None) -> Any:
+        """The choice of a domain, moved on where the picture is of that one itself."""
+        domains = self.service.models.weights(model).domains
+        own = next(iter(self.service.classify(model, picture)))
+        return gr.Radio(value=next(name for name in domains if name != own)) if own == to else gr.Radio()
 
     def frame(self, picture: Path | None, part: str, seen: Seen | None, own: Crop | None) -> tuple[Any, ...]:
         """The part that was chosen by name, drawn."""

@@ -1,0 +1,37 @@
+"""The tab that exchanges the domain codes of two pictures."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from i2i_cli.notes import Note
+from i2i_cli.web.orders import swap_command
+from i2i_cli.web.page.parts import QUIET, command_box, picture, worded
+from i2i_cli.web.service import Service
+
+
+class SwapTab:
+    """Builds the tab, and answers its events."""
+
+    def __init__(self, service: Service, model: gr.Dropdown, note: Note) -> None:
+        self.service = service
+        with gr.Row():
+            self.a, self.b = picture("A", elem_id="swap-a"), picture("B", elem_id="swap-b")
+        with gr.Row():
+            self.a_as_b = gr.Image(label="A in the look of B", interactive=False, buttons=["download"], height=300)
+            self.b_as_a = gr.Image(label="B in the look of A", interactive=False, buttons=["download"], height=300)
+        self.command = command_box()
+        for control in (self.a.change, self.b.change, model.change):
+            control(
+                worded(note)(self.swap), [model, self.a, self.b], [self.a_as_b, self.b_as_a, self.command],
+                trigger_mode="always_last", **QUIET,
+            )  # fmt: skip
+
+    def swap(self, model: str | None, a: Path | None, b: Path | None) -> tuple[Any, ...]:
+        """Both results, once both pictures are there."""
+        if a is None or b is None:
+            return None, None, ""
+        folder = self.service.workspace.folder()
+        first, second = self.service.swap(model, a, b, None, (None, None), folder)
+        return str(first), str(second), swap_command(a, b, self.service.models.weights(model).name)
