@@ -1,6 +1,7 @@
 """Shared fixtures: everything is drawn here, nothing is downloaded, and no cache of the user's is touched."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,15 @@ def photo(tmp_path: Path) -> Path:
     ramp = np.linspace(0, 255, 120 * 200, dtype=np.uint8).reshape(120, 200)
     Image.fromarray(np.stack([ramp, ramp[::-1], 255 - ramp], axis=2)).save(path, quality=90)
     return path
+
+
+@pytest.fixture
+def here(tmp_path: Path, run: Path, domains: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a finished run, its data as `shapes/`, and `query.png`."""
+    trusted(shutil.copytree(run, tmp_path / "runs" / "faces"))
+    shutil.copy(domains / "disc" / "03.png", tmp_path / "query.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 GLYPHS = ("U+0039", "U+0046", "U+0056", "U+0069", "U+0077", "U+00D9", "U+00DD", "U+00FB")

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+import i2i_cli
 from i2i_cli.errors import ConfigError, I2IError, WeightsError
 from i2i_cli.inference.latent_classifier import DOMAINS
 from i2i_cli.web.desk import BusyError
@@ -150,8 +151,19 @@ class Endpoint:
         return {"label": next(iter(shares)), "probabilities": {name: round(share, 4) for name, share in shares.items()}}
 
 
-def add_error_handlers(app: FastAPI) -> None:
-    """Every failure as JSON: `{"error": what is wrong, "hint": what to do instead}`."""
+def endpoint_app(service: Service) -> FastAPI:
+    """An application that has the endpoint, and tells every failure as JSON."""
+    # FastAPI's own pages about it would fetch scripts from elsewhere.
+    app = FastAPI(
+        title="i2i", version=i2i_cli.__version__, docs_url=None, redoc_url=None, openapi_url=f"{PREFIX}/openapi.json"
+    )
+    app.include_router(Endpoint(service).router)
+    _add_error_handlers(app)
+    return app
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    """Every failure as `{"error": what is wrong, "hint": what to do instead}`."""
 
     def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, I2IError)

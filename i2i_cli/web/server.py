@@ -7,10 +7,9 @@ from collections.abc import Callable, Collection
 import uvicorn
 from fastapi import FastAPI
 
-import i2i_cli
 from i2i_cli.errors import ConfigError
 from i2i_cli.notes import Note, silent
-from i2i_cli.web.endpoint import PREFIX, Endpoint, add_error_handlers
+from i2i_cli.web.endpoint import endpoint_app
 from i2i_cli.web.guard import LOOPBACK, MAX_UPLOAD, Guard
 from i2i_cli.web.reports import reports_router
 from i2i_cli.web.service import Service
@@ -32,11 +31,8 @@ def web_app(service: Service, hosts: Collection[str] = LOOPBACK, note: Note = si
 
     from i2i_cli.web.page import page
 
-    app = FastAPI(title="i2i", version=i2i_cli.__version__, docs_url=None, redoc_url=None,
-                  openapi_url=f"{PREFIX}/openapi.json")  # fmt: skip
-    app.include_router(Endpoint(service).router)
+    app = endpoint_app(service)
     app.include_router(reports_router())
-    add_error_handlers(app)
     blocks, look = page(service, note)
     app = gradio.mount_gradio_app(
         app, blocks, path="/", footer_links=[], run_history=False, max_file_size=MAX_UPLOAD, ssr_mode=False, pwa=False,

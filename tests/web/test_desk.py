@@ -1,0 +1,37 @@
+import threading
+import time
+
+import pytest
+
+from i2i_cli.web.desk import BusyError, Desk
+
+
+def test_one_works_some_wait_and_the_rest_are_told() -> None:
+    desk, done, working = Desk(2), list[int](), list[int]()
+
+    def job(number: int) -> None:
+        with desk.place():
+            working.append(number)
+            assert len(working) == 1
+            time.sleep(0.05)
+            working.remove(number)
+            done.append(number)
+
+    threads = [threading.Thread(target=job, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.005)
+    with pytest.raises(BusyError, match="2 jobs are waiting"), desk.place():
+        raise AssertionError("a fourth job was let in")
+    for thread in threads:
+        thread.join()
+    assert sorted(done) == [0, 1, 2]
+
+
+def test_a_job_that_fails_leaves_its_place() -> None:
+    desk = Desk(0)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="oops"), desk.place():
+            raise ValueError("oops")
+    with desk.place():
+        pass
