@@ -128,6 +128,7 @@ def _paths_in(told: Any) -> Iterator[str]:
 
 def _name(host: str) -> str:
     """The name in a Host header, without its port."""
+    host = host.lower()
     return host.partition("]")[0].removeprefix("[") if host.startswith("[") else host.partition(":")[0]
 
 

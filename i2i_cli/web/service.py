@@ -19,6 +19,7 @@ from i2i_cli.inference.inputs import LOOK_AT, Source, face_crops, parse_part
 from i2i_cli.inference.latent_classifier import DOMAINS
 from i2i_cli.inference.translator import Target, Translator
 from i2i_cli.jobs.classification.classify import classify_files
+from i2i_cli.jobs.plots.scatter import Embedding, embed
 from i2i_cli.jobs.retrieval.indexing import name_below
 from i2i_cli.jobs.retrieval.neighbours import NeighbourSearch
 from i2i_cli.jobs.translation.files import FileTranslation
@@ -36,6 +37,9 @@ NUM_CODES = 24
 """Kept codes of a domain that are shown."""
 
 MAX_NEIGHBOURS = 50
+
+PER_LABEL = 300
+"""Images of a label in a plot of the codes: more take long, and hide each other."""
 
 
 class Translation(NamedTuple):
@@ -225,6 +229,16 @@ class Service:
                 raise answer.error
             root = searched.facts.root
             return Found(answer.domain, [Hit(name_below(Path(root), near.path), *near) for near in answer.neighbours])
+
+    def embed(self, model: str | None, gallery: str | None, method: str) -> Embedding:
+        """The codes of a gallery in two dimensions (SRAE figures 6 and 8), of at most `PER_LABEL` images a label.
+
+        Raises:
+            I2IError: it cannot be done.
+        """
+        with self._turn():
+            translator = self.models.open(model)
+            return embed(self.galleries.open(translator, gallery), method, limit=PER_LABEL)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
