@@ -65,19 +65,23 @@ def plot(
     silhouette says how far apart the domains are: near 0 is good for content. Only a folder of
     images needs a model (-w).
     """
-    # Late: numpy, torch.
-    from i2i_cli.cli.progress import progress
+    # Late: what only drawing needs.
     from i2i_cli.files import check_new
-    from i2i_cli.jobs.plots.scatter import check_method, check_suffix, embed, save_embedding
-    from i2i_cli.jobs.retrieval.gallery import open_gallery
-    from i2i_cli.jobs.retrieval.indexing import gallery_of
-    from i2i_cli.jobs.training.curves import is_run, save_curves
+    from i2i_cli.jobs.training.layout import is_run
 
     check_new(out, force)
     if is_run(data):
+        from i2i_cli.jobs.training.curves import save_curves
+
         save_curves(out, data)
         print_result({"plot": str(out)}, str(out), as_json)
         return
+    # Late: numpy, torch.
+    from i2i_cli.cli.progress import progress
+    from i2i_cli.jobs.plots.scatter import check_method, check_suffix, embed, save_embedding
+    from i2i_cli.jobs.retrieval.gallery import open_gallery
+    from i2i_cli.jobs.retrieval.indexing import gallery_of
+
     check_suffix(out)
     check_method(method)
     failures: tuple[Failure, ...] = ()

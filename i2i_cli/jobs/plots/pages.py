@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    import numpy as np
+    from numpy.typing import NDArray
+
+JPEG_QUALITY = 90
+SQUARE_SIDE = 256
+"""Of a single square, pixels: large enough to be judged."""
 
 
 def render(template: str, **values: Any) -> str:
@@ -26,19 +31,14 @@ def render(template: str, **values: Any) -> str:
     return environment.get_template(template).render(**values)
 
 
-def inline_figure(figure: "Figure") -> str:
-    """An address that holds a figure of matplotlib's itself, as PNG."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return _address("png", buffer)
-
-
 def inline(image: Image.Image, kind: str = "PNG") -> str:
     """An address that holds the image itself, as PNG or JPEG."""
     buffer = io.BytesIO()
-    image.save(buffer, kind)
-    return _address(kind, buffer)
-
-
-def _address(kind: str, buffer: io.BytesIO) -> str:
+    image.save(buffer, kind, **({"quality": JPEG_QUALITY} if kind == "JPEG" else {}))
     return f"data:image/{kind.lower()};base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def inline_enlarged(pixels: "NDArray[np.uint8]") -> str:
+    """An address that holds a square (S, S, 3) itself, enlarged smoothly to `SQUARE_SIDE` if it is smaller, as JPEG."""
+    image, side = Image.fromarray(pixels), max(SQUARE_SIDE, len(pixels))
+    return inline(image.resize((side, side), Image.Resampling.BICUBIC), "JPEG")

@@ -16,6 +16,7 @@ from i2i_cli.data.images import read_image
 from i2i_cli.errors import ConfigError, DataError
 from i2i_cli.files import check_written_as, write_text, written_whole
 from i2i_cli.inference.codes import OF_THE_PAPER, FlatCodes, evenly, features
+from i2i_cli.jobs.plots.charts import COLOURS
 from i2i_cli.jobs.plots.pages import inline, render
 from i2i_cli.jobs.retrieval.gallery import Gallery, readable
 
@@ -31,11 +32,17 @@ NUM_COMPONENTS = 50
 PERPLEXITY = 30.0
 
 SUFFIXES = (".png", ".html", ".csv")
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#7f7f7f", "#8c564b")
-"""Told apart with every kind of colour vision (Okabe and Ito), then two more; a ninth label begins anew."""
-
 NUM_THUMBNAILS = 60
-THUMBNAIL_SIDE = 48
+THUMBNAIL_SIDE, LARGE_THUMBNAIL = 48, 128
+MANY_IMAGES = 800
+"""Pages of more images than these hold small thumbnails: they would grow beyond some 6 MB."""
+
+METHOD_NAMES = {"tsne": "t-SNE", "pca": "principal components"}
+_MEANINGS = {
+    "content": "What an image shows. The labels should lie mixed.",
+    "domain": "What its domain looks like. The labels should lie apart.",
+    "both": "The two codes side by side.",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,12 +165,17 @@ def save_embedding(path: Path, embedding: Embedding, thumbnails: bool = False) -
     kind(path, embedding, thumbnails)
 
 
+def _name(panel: Panel) -> str:
+    return {"both": "content and domain"}.get(panel.by, panel.by)
+
+
 def _title(panel: Panel) -> str:
-    name = {"both": "content and domain"}.get(panel.by, panel.by)
+    name = _name(panel)
     return name if panel.silhouette is None else f"{name} (silhouette {panel.silhouette:.2f})"
 
 
-def _colour(names: Sequence[str], label: str) -> str:
+def colour_of(names: Sequence[str], label: str) -> str:
+    """The colour of `label` among `names`."""
     return COLOURS[names.index(label) % len(COLOURS)]
 
 
@@ -177,7 +189,7 @@ def drawn(panels: Sequence[Panel], labels: Sequence[str]) -> "Figure":
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for name in names:
             chosen = own == name
-            axes.scatter(*panel.points[chosen].T, s=9, alpha=0.7, linewidths=0, color=_colour(names, name),
+            axes.scatter(*panel.points[chosen].T, s=9, alpha=0.7, linewidths=0, color=colour_of(names, name),
                          label=f"{name or 'no label'} ({int(chosen.sum())})")  # fmt: skip
         axes.set(title=_title(panel), xticks=[], yticks=[])
         axes.spines[:].set_color("#cccccc")
@@ -203,7 +215,7 @@ def _put_thumbnails(axes: "Axes", embedding: Embedding, panel: Panel) -> None:
         square = _square(embedding, place, 24)
         if square is None:
             continue
-        edge = {"edgecolor": _colour(embedding.names, embedding.labels[place]), "linewidth": 1.2}
+        edge = {"edgecolor": colour_of(embedding.names, embedding.labels[place]), "linewidth": 1.2}
         box = AnnotationBbox(OffsetImage(square, zoom=0.8), tuple(panel.points[place]), pad=0.08, bboxprops=edge)
         axes.add_artist(box)
 
@@ -215,21 +227,37 @@ def _square(embedding: Embedding, place: int, side: int) -> np.ndarray | None:
         return None
 
 
+@dataclass(frozen=True)
+class PagePanel:
+    """A panel as pages show it: points (x, y) in a square of 400, counted downwards."""
+
+    title: str
+    meaning: str
+    points: list[list[float]]
+
+
+def page_panel(panel: Panel) -> PagePanel:
+    """`panel` for a page, with a sentence on how its labels should lie."""
+    low, span = panel.points.min(0), np.ptp(panel.points, axis=0) + 1e-9
+    share = (panel.points - low) / span
+    places = np.stack([share[:, 0], 1 - share[:, 1]], axis=1)  # a page counts downwards, a plot upwards
+    meaning = _MEANINGS.get(panel.by, "")
+    if panel.silhouette is not None:
+        meaning += f" Silhouette {panel.silhouette:.2f}: 0 is mixed, 1 is apart."
+    return PagePanel(_name(panel), meaning, (10 + 380 * places).round(1).tolist())
+
+
 def _save_html(path: Path, embedding: Embedding, thumbnails: bool) -> None:
-    panels = []
-    for panel in embedding.panels:
-        low, span = panel.points.min(0), np.ptp(panel.points, axis=0) + 1e-9
-        share = (panel.points - low) / span
-        places = np.stack([share[:, 0], 1 - share[:, 1]], axis=1)  # a page counts downwards, a plot upwards
-        panels.append((_title(panel), (10 + 380 * places).round(1).tolist()))
-    squares = [_square(embedding, place, THUMBNAIL_SIDE) for place in range(len(embedding.rows))]
+    side = THUMBNAIL_SIDE if len(embedding.rows) > MANY_IMAGES else LARGE_THUMBNAIL
+    squares = [_square(embedding, place, side) for place in range(len(embedding.rows))]
     page = render(
         "scatter.html",
         root=data_name(embedding.gallery.facts.root),
-        method={"tsne": "t-SNE", "pca": "principal components"}[embedding.method],
-        panels=panels,
-        legend=[(name or "no label", _colour(embedding.names, name)) for name in embedding.names],
-        colours=[_colour(embedding.names, label) for label in embedding.labels],
+        method=METHOD_NAMES[embedding.method],
+        panels=[page_panel(panel) for panel in embedding.panels],
+        legend=[(name or "no label", colour_of(embedding.names, name)) for name in embedding.names],
+        colours=[colour_of(embedding.names, label) for label in embedding.labels],
+        labels=[embedding.names.index(label) for label in embedding.labels],
         paths=[readable(embedding.gallery.paths[row]) for row in embedding.rows],
         images=["" if square is None else inline(Image.fromarray(square), "JPEG") for square in squares],
     )

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from i2i_cli.data.augment import to_bytes, to_model_range
 from i2i_cli.data.dataset import Dataset
-from i2i_cli.jobs.plots.sheets import sheet
+from i2i_cli.jobs.plots.sheets import Squares, sheet
 from i2i_cli.models.family import TranslationModel
 
 SHEET_SAMPLES = 4
@@ -26,14 +26,14 @@ def translation_sheet(
     sources = [source for source in range(model.num_domains) if model.targets_of(source)]
     rows = torch.cat([dataset.rows(split, source, per_domain) for source in sources])
     images = to_model_range(dataset.images.squares(rows), device)
-    return translated_sheet(model, images, dataset.labels[rows], dataset.domains, per_domain, rebuilds)
+    return sheet(translated_columns(model, images, dataset.labels[rows], dataset.domains, rebuilds), per_domain)
 
 
 @torch.no_grad()
-def translated_sheet(
-    model: TranslationModel, images: Tensor, y: Tensor, domains: Sequence[str], per_domain: int, rebuilds: bool = True
-) -> Image.Image:
-    """The same of any `images` (n, 3, S, S), ordered by their labels `y` (n,) on the CPU."""
+def translated_columns(
+    model: TranslationModel, images: Tensor, y: Tensor, domains: Sequence[str], rebuilds: bool = True
+) -> list[tuple[str, Squares]]:
+    """The titled columns of such a sheet of any `images` (n, 3, S, S), ordered by their labels `y` (n,) on the CPU."""
     goals = {source: model.targets_of(source) for source in y.unique().tolist()}
     source = y.to(images.device)
     codes = model.encode(images, source)
@@ -48,7 +48,7 @@ def translated_sheet(
     for title, places in chosen:
         target = torch.stack([_kept(model, *places[source]) for source in y.tolist()])
         columns.append((title, model.decode(codes.content, target)))
-    return sheet([(title, to_bytes(made).numpy()) for title, made in columns], per_domain)
+    return [(title, to_bytes(made).numpy()) for title, made in columns]
 
 
 def _kept(model: TranslationModel, label: int, place: int) -> Tensor:

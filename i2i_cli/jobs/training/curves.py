@@ -1,31 +1,70 @@
-"""A run's losses and held-out figures over its steps, and its samples."""
+"""A run's losses and held-out figures over its steps, and its samples. No torch."""
 
 import csv
 import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image
 
 from i2i_cli.errors import DataError
 from i2i_cli.files import check_written_as, write_text, written_whole
-from i2i_cli.jobs.plots.pages import inline, inline_figure, render
-from i2i_cli.jobs.training.folder import RunFolder
+from i2i_cli.jobs.plots.charts import Curve, CurveGroup, chart
+from i2i_cli.jobs.plots.pages import inline, render
+from i2i_cli.jobs.training.layout import LATEST, SAMPLES, journal_of, sample_sheets
+from i2i_cli.jobs.training.words import HELD_OUT, TERMS, Words, words_of
+from i2i_cli.jobs.verdict import SCORE, advice, number, verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SUFFIXES = (".png", ".html", ".csv")
-SHARES = ("judge_accuracy", "mean_judged", "leak_means", "leak_noisy")
+ERRORS = ("reconstruction_l1",)
+SHARES = ("mean_judged", "worst_judged", "judge_accuracy", "leak_noisy", "leak_means")
 DISTANCES = ("mean_frechet", "frechet_reconstruction", "shortfall")
-MAX_SAMPLES = 12
-Series = dict[str, tuple[list[int], list[float]]]
+MAX_SAMPLES = 8
+SHEET_PIXELS = 18_000_000
+"""Of all sheets of a page together: some 6 MB as JPEG."""
+
+LARGEST = 4
+"""Times by which sheets are enlarged at most: squares of 64 pixels to 256."""
 
 
-def is_run(path: Path) -> bool:
-    """Whether `path` is the folder of a run."""
-    return RunFolder(path).journal.path.is_file()
+def read_journal(run: Path) -> list[dict[str, Any]]:
+    """The lines of a run's journal that curves are made of, in order.
+
+    Raises:
+        DataError: there are none yet.
+    """
+    lines = [line for line in journal_of(run).lines() if line["kind"] in ("training", "held-out")]
+    if not lines:
+        raise DataError(f"{run} has an empty journal", "wait until it has trained for 20 steps")
+    return lines
+
+
+def curve_groups(lines: Iterable[dict[str, Any]]) -> tuple[CurveGroup, ...]:
+    """The curves of a journal's `lines` in the groups that share a picture; groups without a curve are left out."""
+    training, scores = list[dict[str, Any]](), list[dict[str, Any]]()
+    for line in lines:
+        if line["kind"] == "training":
+            training.append({name: value for name, value in line.items() if name != "images_per_second"})
+        elif line["kind"] == "held-out":
+            scores.append(_with_worst(line))
+    found = (
+        CurveGroup(
+            "Errors of images", "Differences between images, pixels in [-1, 1]; all of them should fall.",
+            (*_terms(training, readable=True), *_held_out(scores, ERRORS)),
+        ),
+        CurveGroup("Shares of held-out images", "1 is all of them.", _held_out(scores, SHARES)),
+        CurveGroup("Distances of held-out images", "Lower is better.", _held_out(scores, DISTANCES)),
+        CurveGroup(
+            "Forces between networks", "They pull against each other, so they tell little by themselves: a flat line "
+            "can be a good sign. Look here where something goes wrong.",
+            _terms(training, readable=False),
+        ),
+    )  # fmt: skip
+    return tuple(group for group in found if group.curves)
 
 
 def save_curves(path: Path, run: Path) -> None:
@@ -36,9 +75,7 @@ def save_curves(path: Path, run: Path) -> None:
         DataError: nothing was journalled yet.
     """
     check_written_as(path, SUFFIXES, "picture of a run")
-    lines = [line for line in RunFolder(run).journal.lines() if line["kind"] in ("training", "held-out")]
-    if not lines:
-        raise DataError(f"{run} has an empty journal", "wait until it has trained for 20 steps")
+    lines = read_journal(run)
     kind = path.suffix.lower()
     if kind == ".csv":
         write_text(path, _table(lines))
@@ -49,11 +86,29 @@ def save_curves(path: Path, run: Path) -> None:
 
 
 def _numbers(line: dict[str, Any]) -> dict[str, float]:
-    return {
-        name: float(value)
-        for name, value in line.items()
-        if name != "step" and isinstance(value, (int, float)) and not isinstance(value, bool)
-    }
+    found = {name: number(value) for name, value in line.items() if name != "step"}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _with_worst(line: dict[str, Any]) -> dict[str, Any]:
+    judged = line.get("judged")
+    shares = _numbers(judged) if isinstance(judged, dict) else {}
+    return line | ({"worst_judged": min(shares.values())} if shares else {})
+
+
+def _curve(lines: Sequence[dict[str, Any]], name: str, words: Words) -> Curve:
+    places = [(line["step"], value) for line in lines if (value := number(line.get(name))) is not None]
+    return Curve(name, *words, tuple(step for step, _ in places), tuple(value for _, value in places))
+
+
+def _terms(lines: Sequence[dict[str, Any]], readable: bool) -> tuple[Curve, ...]:
+    names = dict.fromkeys(name for line in lines for name in _numbers(line))
+    return tuple(_curve(lines, name, words_of(name)) for name in names if (name in TERMS) == readable)
+
+
+def _held_out(lines: Sequence[dict[str, Any]], names: Iterable[str]) -> tuple[Curve, ...]:
+    curves = (_curve(lines, name, HELD_OUT[name]) for name in names)
+    return tuple(curve for curve in curves if curve.steps)
 
 
 def _table(lines: list[dict[str, Any]]) -> str:
@@ -65,49 +120,28 @@ def _table(lines: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _series(lines: list[dict[str, Any]], kind: str) -> Series:
-    found: Series = {}
-    for line in lines:
-        if line["kind"] == kind:
-            for name, value in _numbers(line).items():
-                steps, values = found.setdefault(name, ([], []))
-                steps.append(line["step"])
-                values.append(value)
-    return found
-
-
-def _groups(lines: list[dict[str, Any]]) -> dict[str, Series]:
-    """The curves that share a picture, by its title."""
-    losses, scores = _series(lines, "training"), _series(lines, "held-out")
-    losses.pop("images_per_second", None)
-    return {
-        "losses": losses,
-        "held out: shares": {name: scores[name] for name in SHARES if name in scores},
-        "held out: distances": {name: scores[name] for name in DISTANCES if name in scores},
-    }
-
-
-def _draw(axes: "Axes", title: str, group: Series) -> None:
-    for name, (steps, values) in group.items():
-        axes.plot(steps, values, marker="." if len(steps) < 30 else "", linewidth=1.2, label=name)
-    axes.set(title=title, xlabel="step")
+def _draw(axes: "Axes", group: CurveGroup) -> None:
+    for curve in group.curves:
+        marker = "." if len(curve.steps) < 30 else ""
+        axes.plot(curve.steps, curve.values, marker=marker, linewidth=1.2, label=curve.title)
+    axes.set(title=group.title, xlabel="step")
     axes.grid(alpha=0.3)
-    if group:
-        axes.legend(fontsize="small", frameon=False)
+    axes.legend(fontsize="small", frameon=False)
 
 
 def _save_png(path: Path, run: Path, lines: list[dict[str, Any]]) -> None:
     # Late: matplotlib; its object interface, so that no window system is looked for.
     from matplotlib.figure import Figure
 
-    latest = run / "samples" / "latest.png"
-    figure = Figure(figsize=(20 if latest.is_file() else 15, 6), layout="constrained")
+    latest, groups = run / SAMPLES / LATEST, curve_groups(lines)
+    num_columns = len(groups) + latest.is_file()
+    figure = Figure(figsize=(5.5 * num_columns, 6), layout="constrained")
     figure.suptitle(run.name)
-    grid = figure.add_gridspec(1, 4 if latest.is_file() else 3)
-    for column, (title, group) in enumerate(_groups(lines).items()):
-        _draw(figure.add_subplot(grid[0, column]), title, group)
+    grid = figure.add_gridspec(1, num_columns)
+    for column, group in enumerate(groups):
+        _draw(figure.add_subplot(grid[0, column]), group)
     if latest.is_file():
-        axes = figure.add_subplot(grid[0, 3])
+        axes = figure.add_subplot(grid[0, -1])
         with Image.open(latest) as samples:
             axes.imshow(samples.convert("RGB"), interpolation="nearest")
         axes.set_axis_off()
@@ -116,18 +150,39 @@ def _save_png(path: Path, run: Path, lines: list[dict[str, Any]]) -> None:
 
 
 def _page(run: Path, lines: list[dict[str, Any]]) -> str:
-    from matplotlib.figure import Figure
+    history = [line for line in lines if line["kind"] == "held-out"]
+    held_out = [_with_worst(line) for line in history]
+    columns = [
+        name for name in (*ERRORS, *SHARES, *DISTANCES) if any(number(line.get(name)) is not None for line in held_out)
+    ]
+    return render(
+        "curves.html",
+        run=run.name,
+        step=lines[-1]["step"],
+        verdict=verdict(history[-1] if history else {}),
+        advice=advice(history),
+        score=SCORE,
+        charts=[chart(group) for group in curve_groups(lines)],
+        samples=_samples(run),
+        columns=[HELD_OUT[name].title for name in columns],
+        held_out=[(line["step"], [number(line.get(name)) for name in columns]) for line in held_out],
+    )
 
-    pictures = []
-    for title, group in _groups(lines).items():
-        figure = Figure(figsize=(7, 5), layout="constrained")
-        _draw(figure.subplots(), title, group)
-        pictures.append((title, inline_figure(figure)))
-    sheets = sorted((run / "samples").glob("step-*.png"))
-    samples = []
-    for place in np.linspace(0, len(sheets) - 1, min(MAX_SAMPLES, len(sheets))).round().astype(int).tolist():
-        with Image.open(sheets[place]) as image:
-            samples.append((int(sheets[place].stem.removeprefix("step-")), inline(image)))
-    held_out = [{"step": line["step"]} | _numbers(line) for line in lines if line["kind"] == "held-out"]
-    columns = [name for name in (*SHARES, *DISTANCES) if held_out and name in held_out[-1]]
-    return render("curves.html", run=run.name, pictures=pictures, samples=samples, held_out=held_out, columns=columns)
+
+def _samples(run: Path) -> list[tuple[int, str]]:
+    """Sheets with their steps, evenly spread, the latest one first: as large as fits into `SHEET_PIXELS`."""
+    known = sample_sheets(run)
+    count = min(MAX_SAMPLES, len(known))
+    sheets = []
+    for place in reversed(range(count)):
+        step, path = known[round(place * (len(known) - 1) / max(1, count - 1))]
+        with Image.open(path) as image:
+            sheets.append((step, image.convert("RGB")))
+    pixels = sum(sheet.width * sheet.height for _, sheet in sheets)
+    scale = min(LARGEST, (SHEET_PIXELS / max(1, pixels)) ** 0.5)
+    return [(step, inline(_resized(sheet, scale), "JPEG")) for step, sheet in sheets]
+
+
+def _resized(sheet: Image.Image, scale: float) -> Image.Image:
+    size = (round(sheet.width * scale), round(sheet.height * scale))
+    return sheet.resize(size, Image.Resampling.BICUBIC)

@@ -18,7 +18,8 @@ from i2i_cli.engine.journal import Journal
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.files import locked, sweep, write_text
 from i2i_cli.jobs.training.config import FORMAT_KEY, WHOLE, RunConfig, from_tables, whole_config
-from i2i_cli.jobs.training.refusals import CONFIG, STATE, refuse_if_no_run, refuse_if_taken
+from i2i_cli.jobs.training.layout import BEST, CONFIG, LATEST, SAMPLES, STATE, journal_of, sample_name
+from i2i_cli.jobs.training.refusals import refuse_if_no_run, refuse_if_taken
 
 _STATE_KEY = "i2i-state"
 
@@ -59,7 +60,7 @@ class RunFolder:
     @property
     def best(self) -> Path:
         """The best model by held-out figures."""
-        return self.path / "best.safetensors"
+        return self.path / BEST
 
     @property
     def gallery(self) -> Path:
@@ -74,7 +75,7 @@ class RunFolder:
     @property
     def journal(self) -> Journal:
         """Every loss and figure."""
-        return Journal(self.path / "journal.jsonl")
+        return journal_of(self.path)
 
     def lock(self) -> AbstractContextManager[None]:
         """Hold the folder: nobody else trains in it, or adds a classifier to its weights, meanwhile.
@@ -153,5 +154,5 @@ class RunFolder:
 
     def save_sample(self, image: Any, step: int) -> None:
         """A sample sheet under its step and, the latest one, as `samples/latest.png`."""
-        write_image(self.path / "samples" / f"step-{step:07d}.png", image)
-        write_image(self.path / "samples" / "latest.png", image)
+        write_image(self.path / SAMPLES / sample_name(step), image)
+        write_image(self.path / SAMPLES / LATEST, image)

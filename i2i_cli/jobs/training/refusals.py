@@ -8,9 +8,7 @@ from i2i_cli.checkpoints.names import LOCK, new_run
 from i2i_cli.config import merged
 from i2i_cli.errors import ConfigError
 from i2i_cli.files import PART
-
-CONFIG, STATE = "config.toml", "state.safetensors"
-"""In a run folder: its settings, and all that an exact resume needs."""
+from i2i_cli.jobs.training.layout import CONFIG, STATE
 
 
 def refuse_early(layers: Iterable[Mapping[str, Any]], name: str | None) -> None:
