@@ -98,4 +98,5 @@ def serve(
             if show:
                 webbrowser.open(address)
 
-        answer(web_app(service, {*LOOPBACK, host} if is_private else frozenset(), say), listening, ready)
+        hosts = {*LOOPBACK, host} if is_private else frozenset()
+        answer(web_app(service, address, hosts, say), listening, ready)

@@ -18,10 +18,11 @@ SECONDS_TO_END = 3
 """That open pages have to hang up when the server ends."""
 
 
-def web_app(service: Service, hosts: Collection[str] = LOOPBACK, note: Note = silent) -> FastAPI:
+def web_app(service: Service, address: str, hosts: Collection[str] = LOOPBACK, note: Note = silent) -> FastAPI:
     """The page at `/`, the endpoint below `/api`, reports of runs below `/runs`, and the guard before them all.
 
     Args:
+        address: as scripts have to name it.
         hosts: see `Guard`.
         note: is told of faults of ours, with their traceback.
     """
@@ -33,7 +34,7 @@ def web_app(service: Service, hosts: Collection[str] = LOOPBACK, note: Note = si
 
     app = endpoint_app(service)
     app.include_router(reports_router())
-    blocks, look = page(service, note)
+    blocks, look = page(service, address, note)
     app = gradio.mount_gradio_app(
         app, blocks, path="/", footer_links=[], run_history=False, max_file_size=MAX_UPLOAD, ssr_mode=False, pwa=False,
         enable_monitoring=False, mcp_server=False, show_error=False, **look,

@@ -1,6 +1,7 @@
 """The page, by Gradio: a tab for each thing that a visitor can do."""
 
 import shutil
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -8,19 +9,22 @@ import gradio as gr
 from i2i_cli.bundled import portrait_file
 from i2i_cli.notes import Note, silent
 from i2i_cli.web.page.classify import ClassifyTab
+from i2i_cli.web.page.codes import CodesTab
 from i2i_cli.web.page.neighbours import NeighboursTab
 from i2i_cli.web.page.swap import SwapTab
 from i2i_cli.web.page.translate import TranslateTab
 from i2i_cli.web.service import Service
 
 
-def page(service: Service, note: Note = silent) -> tuple[gr.Blocks, dict[str, Any]]:
+def page(service: Service, address: str, note: Note = silent) -> tuple[gr.Blocks, dict[str, Any]]:
     """The page, and how it looks, as Gradio wants to be told.
 
     Args:
+        address: of the server, as scripts have to name it.
         note: is told of faults of ours, with their traceback.
     """
     names = list(service.models.served())
+    endpoint = (Path(__file__).parent / "endpoint.md").read_text(encoding="utf-8")
     with gr.Blocks(title="i2i", analytics_enabled=False) as blocks:
         model = gr.Dropdown(names, value=names[0], label="Model", elem_id="model")
         with gr.Tabs():
@@ -32,6 +36,10 @@ def page(service: Service, note: Note = silent) -> tuple[gr.Blocks, dict[str, An
                 NeighboursTab(service, model, note)
             with gr.Tab("Classify"):
                 ClassifyTab(service, model, note)
+            with gr.Tab("Codes"):
+                CodesTab(service, model, note)
+            with gr.Tab("Endpoint"):
+                gr.Markdown(endpoint.replace("ADDRESS", address), elem_id="endpoint")
         if service.models.weights().framing == "face":
             blocks.load(lambda: _portrait(service), None, [translating.picture], api_visibility="private")
         blocks.load(lambda: gr.Dropdown(list(service.models.served())), None, [model], api_visibility="private")

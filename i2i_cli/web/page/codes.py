@@ -12,7 +12,9 @@ from i2i_cli.notes import Note
 from i2i_cli.web.page.parts import QUIET, pictured, shown, worded
 from i2i_cli.web.service import Service
 
-TEMPLATE = '<div class="legend"></div><div class="panels"></div><div class="shown" hidden><img alt=""><span></span></div>'
+TEMPLATE = (
+    '<div class="legend"></div><div class="panels"></div><div class="shown" hidden><img alt=""><span></span></div>'
+)
 """Filled in by `codes.js`: no block of Gradio's shows an image beside a point, or tells which one was clicked."""
 
 THUMBNAIL_SIDE = 96
@@ -28,7 +30,9 @@ class CodesTab:
             self.gallery = gr.Dropdown(names, value=names[0] if names else None, label="Images of")
             self.method = gr.Radio([(told, name) for name, told in METHOD_NAMES.items()], value="tsne", label="By")
             self.draw = gr.Button("Draw", variant="primary", elem_id="draw-codes")
-        gr.Markdown("Each point is an image; images that lie close have similar codes. Click two to exchange their looks.")
+        gr.Markdown(
+            "Each point is an image; images that lie close have similar codes. Click two to exchange their looks."
+        )
         self.plot = gr.HTML(
             None, html_template=TEMPLATE, css_template=(here / "codes.css").read_text(encoding="utf-8"),
             js_on_load=(here / "codes.js").read_text(encoding="utf-8"), elem_id="code-points",
