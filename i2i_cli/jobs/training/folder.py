@@ -18,10 +18,8 @@ from i2i_cli.engine.journal import Journal
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.files import locked, sweep, write_text
 from i2i_cli.jobs.training.config import FORMAT_KEY, WHOLE, RunConfig, from_tables, whole_config
-from i2i_cli.jobs.training.layout import BEST, CONFIG, LATEST, SAMPLES, STATE, journal_of, sample_name
+from i2i_cli.jobs.training.layout import BEST, CONFIG, LATEST, SAMPLES, STATE, STATE_KEY, journal_of, sample_name
 from i2i_cli.jobs.training.refusals import refuse_if_no_run, refuse_if_taken
-
-_STATE_KEY = "i2i-state"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,13 +110,13 @@ class RunFolder:
 
     def save_state(self, tensors: dict[str, Tensor], facts: StateFacts) -> None:
         """Write what `load_state` gives back."""
-        save_tensors(self.state, tensors, {_STATE_KEY: json.dumps(asdict(facts), sort_keys=True)})
+        save_tensors(self.state, tensors, {STATE_KEY: json.dumps(asdict(facts), sort_keys=True)})
 
     def load_state(self) -> tuple[dict[str, Tensor], StateFacts]:
         """The saved tensors, and where the run stood."""
         metadata = read_metadata(self.state)
         try:
-            facts = updated(_NO_FACTS, json.loads(metadata[_STATE_KEY]))
+            facts = updated(_NO_FACTS, json.loads(metadata[STATE_KEY]))
             if not all(isinstance(domain, str) for domain in facts.domains):
                 raise ValueError("its domains are not names")
             if not facts.data.keys() <= {"domains", "sha256", "pixels"}:

@@ -7,6 +7,9 @@ from i2i_cli.engine.journal import Journal
 CONFIG, STATE = "config.toml", "state.safetensors"
 """A run's settings, and all that an exact resume needs."""
 
+STATE_KEY = "i2i-state"
+"""In the metadata of `STATE`: where the run stood, as JSON; see `folder.StateFacts`."""
+
 JOURNAL = "journal.jsonl"
 """Every loss and figure."""
 
