@@ -18,7 +18,7 @@ test: $(DEV) lint
 	$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-slow: $(DEV)
-	$(INSTALL) '.[dev,ray]'
+	$(INSTALL) '.[dev,ray,browser]'
 	$(BIN)/python -m pytest -m slow
 
 attacks: $(DEV)

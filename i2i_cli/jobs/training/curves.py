@@ -13,6 +13,7 @@ from i2i_cli.files import check_written_as, write_text, written_whole
 from i2i_cli.jobs.plots.charts import Curve, CurveGroup, chart
 from i2i_cli.jobs.plots.pages import inline, render
 from i2i_cli.jobs.training.layout import LATEST, SAMPLES, journal_of, sample_sheets
+from i2i_cli.jobs.training.watching import RunStatus
 from i2i_cli.jobs.training.words import HELD_OUT, TERMS, Words, words_of
 from i2i_cli.jobs.verdict import SCORE, advice, number, verdict
 
@@ -147,6 +148,32 @@ def _save_png(path: Path, run: Path, lines: list[dict[str, Any]]) -> None:
         axes.set_axis_off()
     with written_whole(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
+
+
+def live_page(status: RunStatus) -> str:
+    """A part of a page on a training that goes on: how far it is, what its figures say, and its curves."""
+    lines = [line for line in journal_of(status.folder).lines() if line["kind"] in ("training", "held-out")]
+    return render(
+        "training.html",
+        status=status,
+        time_left=_time_left(status.seconds_left),
+        verdict=verdict(status.figures) if status.history else None,
+        advice=advice(status.history),
+        charts=[chart(group) for group in curve_groups(lines)],
+    )
+
+
+def _time_left(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    minutes = round(seconds / 60)
+    return (
+        "under a minute left"
+        if minutes < 1
+        else f"about {minutes} minutes left"
+        if minutes < 120
+        else (f"about {minutes / 60:.1f} hours left")
+    )
 
 
 def _page(run: Path, lines: list[dict[str, Any]]) -> str:

@@ -12,6 +12,7 @@ from i2i_cli.web.page.classify import ClassifyTab
 from i2i_cli.web.page.codes import CodesTab
 from i2i_cli.web.page.neighbours import NeighboursTab
 from i2i_cli.web.page.swap import SwapTab
+from i2i_cli.web.page.train import TrainTab
 from i2i_cli.web.page.translate import TranslateTab
 from i2i_cli.web.service import Service
 
@@ -38,13 +39,15 @@ def page(service: Service, address: str, note: Note = silent) -> tuple[gr.Blocks
                 ClassifyTab(service, model, note)
             with gr.Tab("Codes"):
                 CodesTab(service, model, note)
+            with gr.Tab("Train") as tab:
+                TrainTab(tab, note)
             with gr.Tab("Endpoint"):
                 gr.Markdown(endpoint.replace("ADDRESS", address), elem_id="endpoint")
         if service.models.weights().framing == "face":
             blocks.load(lambda: _portrait(service), None, [translating.picture], api_visibility="private")
         blocks.load(lambda: gr.Dropdown(list(service.models.served())), None, [model], api_visibility="private")
     blocks.queue(default_concurrency_limit=None)
-    return blocks, {"theme": gr.themes.Default()}
+    return blocks, {"theme": gr.themes.Default(), "css_paths": [Path(__file__).parent / "page.css"]}
 
 
 def _portrait(service: Service) -> str:

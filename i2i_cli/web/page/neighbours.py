@@ -7,7 +7,7 @@ import gradio as gr
 
 from i2i_cli.notes import Note
 from i2i_cli.web.orders import neighbours_command
-from i2i_cli.web.page.parts import QUIET, command_box, picture, pictured, worded
+from i2i_cli.web.page.parts import QUIET, command_box, picture, pictured, thumbnails, worded
 from i2i_cli.web.service import MAX_NEIGHBOURS, Hit, Service
 
 OTHERS = "all but its own"
@@ -28,9 +28,9 @@ class NeighboursTab:
                 self.count = gr.Slider(1, MAX_NEIGHBOURS, 12, step=1, label="How many")
             with gr.Column(scale=2):
                 self.told = gr.Markdown(elem_id="neighbours-told")
-                self.hits = gr.Gallery(
-                    label="Neighbours, the closest first: click one to ask for its own", columns=4, height="auto",
-                    allow_preview=False, object_fit="contain", buttons=[], interactive=False, elem_id="hits",
+                self.hits = thumbnails(
+                    "Neighbours, the closest first: click one to ask for its own", columns=4, object_fit="contain",
+                    elem_id="hits", elem_classes="hits",
                 )  # fmt: skip
                 self.command = command_box()
         self.asked, self.found = gr.State(None), gr.State([])
@@ -81,4 +81,8 @@ class NeighboursTab:
         told += f" {gone} of the images found are gone." if gone else ""
         weights = self.service.models.weights(model)
         path = self.service.galleries.path(weights, gallery)
-        return shown, hits, told, neighbours_command(asked.name, weights.name, path, int(count), within)
+        return shown, hits, told, neighbours_command(self._name(asked), weights.name, path, int(count), within)
+
+    def _name(self, asked: Path) -> str:
+        """How a command line would call the picture: an upload by its name, one of the gallery by its path."""
+        return asked.name if self.service.workspace.holds(asked) else str(asked)

@@ -24,7 +24,7 @@ SOURCES = ["upload", "clipboard", "webcam"]
 
 def picture(label: str, **settings: Any) -> gr.Image:
     """An image that is dropped, pasted or taken; handlers get the path of the upload, which nobody has decoded."""
-    settings = {"sources": SOURCES, "buttons": [], "height": 300, **settings}
+    settings = {"sources": SOURCES, "buttons": [], "height": 300, "elem_classes": "fill", **settings}
     made = gr.Image(label=label, type="filepath", image_mode=None, **settings)
     # Gradio would decode it without our limits; beside the module of a class derived from it, it writes a file.
     made.preprocess = _path_of  # type: ignore[method-assign]
@@ -33,6 +33,13 @@ def picture(label: str, **settings: Any) -> gr.Image:
 
 def _path_of(payload: Any) -> Any:
     return None if payload is None or not payload.path else Path(payload.path)
+
+
+def thumbnails(label: str, **settings: Any) -> gr.Gallery:
+    """Images to choose one of, with their label above them: Gradio's would lie on the first."""
+    gr.Markdown(label, elem_classes="label")
+    settings = {"height": "auto", "allow_preview": False, "buttons": [], "interactive": False, **settings}
+    return gr.Gallery(label=label, show_label=False, **settings)
 
 
 def command_box() -> gr.Code:

@@ -19,8 +19,12 @@ class SwapTab:
         with gr.Row():
             self.a, self.b = picture("A", elem_id="swap-a"), picture("B", elem_id="swap-b")
         with gr.Row():
-            self.a_as_b = gr.Image(label="A in the look of B", interactive=False, buttons=["download"], height=300)
-            self.b_as_a = gr.Image(label="B in the look of A", interactive=False, buttons=["download"], height=300)
+            self.a_as_b = gr.Image(
+                label="A in the look of B", interactive=False, buttons=["download"], height=300, elem_classes="fill"
+            )
+            self.b_as_a = gr.Image(
+                label="B in the look of A", interactive=False, buttons=["download"], height=300, elem_classes="fill"
+            )
         self.command = command_box()
         for control in (self.a.change, self.b.change, model.change):
             control(
@@ -35,3 +39,7 @@ class SwapTab:
         folder = self.service.workspace.folder()
         first, second = self.service.swap(model, a, b, None, (None, None), folder)
         return str(first), str(second), swap_command(a, b, self.service.models.weights(model).name)
+
+
+def _result(label: str) -> gr.Image:
+    return gr.Image(label=label, interactive=False, buttons=["download"], height=300, elem_classes="fill")

@@ -10,7 +10,7 @@ from i2i_cli.data.geometry import Crop
 from i2i_cli.notes import Note
 from i2i_cli.web.orders import MAX_SAMPLES, TranslationOrder
 from i2i_cli.web.page.framing import LARGEST, OWN, WHOLE, Seen, choices, crop_of, framed, frames, placed
-from i2i_cli.web.page.parts import QUIET, SHOWN_SIDE, command_box, picture, shown, worded
+from i2i_cli.web.page.parts import QUIET, SHOWN_SIDE, command_box, picture, shown, thumbnails, worded
 from i2i_cli.web.service import Service
 
 PREDICTED = "predicted"
@@ -27,8 +27,9 @@ class TranslateTab:
         with gr.Row(equal_height=False):
             with gr.Column():
                 self._build_picture()
-                self._build_target()
+                self._build_more()
             with gr.Column():
+                self._build_target()
                 self._build_result()
         self._connect()
 
@@ -36,36 +37,40 @@ class TranslateTab:
         with gr.Row(equal_height=True):
             self.picture = picture("Picture", elem_id="picture")
             self.view = gr.Image(
-                label="The part: click to move it", interactive=False, height=300, buttons=[], elem_id="part-view"
-            )
+                label="The part: click to move it", interactive=False, height=300, buttons=[], elem_id="part-view",
+                elem_classes="fill",
+            )  # fmt: skip
         self.part = gr.Radio([WHOLE], value=WHOLE, label="Part of the picture", elem_id="part")
         self.share = gr.Slider(
             0.05, 1, 0.6, step=0.05, label="Size of a part of my own, of the shorter side", visible=False
         )
         self.seen, self.own_part = gr.State(None), gr.State(None)
 
-    def _build_target(self) -> None:
-        domains = self.service.models.weights().domains
-        self.to = gr.Radio(list(domains), value=domains[0], label="Translate to", elem_id="to")
-        self.codes = gr.Gallery(
-            label="Your picture by each of the kept codes: click one", columns=6, height="auto", allow_preview=False,
-            object_fit="cover", buttons=[], interactive=False, elem_id="codes",
-        )  # fmt: skip
-        self.code = gr.State(DEFAULT)
-        self.strength = gr.Slider(0, 1, 1, step=0.05, label="Strength: 0 is the picture's own look", elem_id="strength")
+    def _build_more(self) -> None:
         with gr.Accordion("More", open=False):
+            self.paste = gr.Checkbox(False, label="Put the result back into the photo", elem_id="paste")
             self.like = picture("Or take the look of this picture", height=200, elem_id="like")
             self.samples = gr.Slider(0, MAX_SAMPLES, 0, step=1, label="Samples: results by codes drawn at random")
             self.seed = gr.Number(0, precision=0, label="Seed of the draw")
-            self.paste = gr.Checkbox(False, label="Put the result back into the photo", elem_id="paste")
+            domains = self.service.models.weights().domains
             self.own = gr.Dropdown([PREDICTED, *domains], value=PREDICTED, label="The picture's own domain")
+
+    def _build_target(self) -> None:
+        domains = self.service.models.weights().domains
+        self.to = gr.Radio(list(domains), value=domains[0], label="Translate to", elem_id="to")
 
     def _build_result(self) -> None:
         self.result = gr.ImageSlider(
-            label="Before and after", type="filepath", interactive=False, buttons=["fullscreen"], max_height=560,
+            label="Before and after", type="filepath", interactive=False, buttons=["fullscreen"], max_height=480,
             elem_id="result",
         )  # fmt: skip
         self.notes = gr.Markdown(elem_id="notes")
+        self.codes = thumbnails(
+            "Your picture by each of the kept codes: click one", columns=6, object_fit="cover", elem_id="codes",
+            elem_classes="codes",
+        )  # fmt: skip
+        self.code = gr.State(DEFAULT)
+        self.strength = gr.Slider(0, 1, 1, step=0.05, label="Strength: 0 is the picture's own look", elem_id="strength")
         self.sampled = gr.Gallery(label="Samples", columns=4, visible=False, interactive=False, object_fit="contain")
         with gr.Row():
             self.download = gr.DownloadButton("Download", elem_id="download", interactive=False)
