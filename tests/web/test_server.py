@@ -39,7 +39,7 @@ def test_the_address_is_told_once_it_answers_and_a_signal_ends_it_cleanly(
     run: Path, photo: Path, tmp_path: Path
 ) -> None:
     with serving(tmp_path, "-w", str(run)) as (process, address, scratch):
-        page = httpx.get(address)
+        page = httpx.get(address, timeout=60)
         assert page.status_code == 200 and "gradio_config" in page.text
         assert httpx.get(f"{address}/gradio_api/info").status_code == 200
         with photo.open("rb") as file:
