@@ -76,7 +76,8 @@ def test_leakage_is_told_but_does_not_decide() -> None:
 def test_weights_that_are_doubted_are_never_told_as_more_than_poor() -> None:
     for change in ({"reconstruction_l1": 0.351}, {"judged": {"a->b": 0.249, "b->a": 1.0}}, {}):
         figures = GOOD | change
-        header = Header("srae", 32, ("a", "b"), step=1000, config={}, figures=figures)
+        known = {"family": "srae", "image_size": 32, "domains": ("a", "b"), "step": 1000, "config": {}}
+        header = Header(**known, figures=figures)
         assert (verdict(figures).level == "poor") == bool(doubt(header))
 
 
