@@ -1,6 +1,8 @@
 import csv
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from PIL import Image
@@ -82,5 +84,27 @@ def test_the_curves_of_a_run(run: Path, tmp_path: Path) -> None:
     assert i2i("plot", run, "-o", page).exit_code == 0
     text = page.read_text()
     assert "step 6<" in text and "Held-out figures" in text and "http" not in text
-    assert text.count("data:image/png;base64,") == 3 + len(list((run / "samples").glob("step-*.png")))
+    assert text.index('class="headline"') < text.index("Too early to say") < text.index("<h2>")
+    assert text.count("data:image/jpeg;base64,") == len(list((run / "samples").glob("step-*.png")))
+
+
+def test_the_curves_of_a_run_need_no_torch(run: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from i2i_cli.cli import app;"
+        f"app(['plot', {str(run)!r}, '-o', {str(tmp_path / 'curves.html')!r}], standalone_mode=False);"
+        "assert not {'torch', 'matplotlib'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout == f"{tmp_path / 'curves.html'}\n", done.stderr
+
+
+def test_a_page_of_codes_shows_images_and_switches_labels(run: Path, domains: Path, tmp_path: Path) -> None:
+    page = tmp_path / "codes.html"
+    assert i2i("plot", domains, "-w", run, "--method", "pca", "-o", page).exit_code == 0
+    text = page.read_text()
+    labels = json.loads(re.search(r"labels = (\[.*?\]);", text).group(1))  # type: ignore[union-attr]
+    colours = re.findall(r'<circle[^>]*fill="(#\w+)"', text)[:32]
+    assert labels == [0] * 16 + [1] * 16 and len({*zip(labels, colours, strict=True)}) == 2
+    assert re.findall(r'aria-pressed="true" data-label="(\d)"', text) == ["0", "1"]
+    assert text.count("data:image/jpeg;base64,") == 32 and "mixed. Silhouette" in text
     assert i2i("plot", run, "-o", tmp_path / "curves.pdf").exit_code == 2

@@ -54,7 +54,7 @@ def curve_groups(lines: Iterable[dict[str, Any]]) -> tuple[CurveGroup, ...]:
             scores.append(_with_worst(line))
     found = (
         CurveGroup(
-            "Errors of images", "Differences between images, pixels in [-1, 1]; all of them should fall.",
+            "Errors of images", "Differences between images: all of them should fall.",
             (*_terms(training, readable=True), *_held_out(scores, ERRORS)),
         ),
         CurveGroup("Shares of held-out images", "1 is all of them.", _held_out(scores, SHARES)),
@@ -135,14 +135,14 @@ def _save_png(path: Path, run: Path, lines: list[dict[str, Any]]) -> None:
     from matplotlib.figure import Figure
 
     latest, groups = run / SAMPLES / LATEST, curve_groups(lines)
-    num_columns = len(groups) + latest.is_file()
-    figure = Figure(figsize=(5.5 * num_columns, 6), layout="constrained")
+    num_columns = 2 + latest.is_file()
+    figure = Figure(figsize=(6 * num_columns, 9), layout="constrained")
     figure.suptitle(run.name)
-    grid = figure.add_gridspec(1, num_columns)
-    for column, group in enumerate(groups):
-        _draw(figure.add_subplot(grid[0, column]), group)
+    grid = figure.add_gridspec(2, num_columns)
+    for place, group in enumerate(groups):
+        _draw(figure.add_subplot(grid[place // 2, place % 2]), group)
     if latest.is_file():
-        axes = figure.add_subplot(grid[0, -1])
+        axes = figure.add_subplot(grid[:, 2])
         with Image.open(latest) as samples:
             axes.imshow(samples.convert("RGB"), interpolation="nearest")
         axes.set_axis_off()

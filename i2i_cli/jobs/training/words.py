@@ -27,7 +27,7 @@ _MEANINGS = {
     "pixel": _REBUILT,
     "reconstruction": f"{_REBUILT}. Of the pre-training",
     "identity": _REBUILT,
-    "perceptual": "the same as a network sees it that knows shapes and textures; 0 is perfect",
+    "perceptual": "how different a rebuilt image looks to a network that knows shapes and textures; 0 is perfect",
     "cycle": _ROUND_TRIP,
     "image_cycle": _ROUND_TRIP,
 }
@@ -64,9 +64,14 @@ HELD_OUT = {
         "domain leakage, with noise",
         "how often a fresh network reads the domain from the content code, with the noise of training; chance is best",
     ),
-    "leak_means": Words("domain leakage", "the same from the exact content code"),
+    "leak_means": Words(
+        "domain leakage", "how often a fresh network reads the domain from the exact content code; chance is best"
+    ),
     "mean_frechet": Words("Frechet distance", "how far translations, as a set, are from real images; lower is better"),
-    "frechet_reconstruction": Words("Frechet distance of rebuilt images", "what it can be compared with"),
+    "frechet_reconstruction": Words(
+        "Frechet distance of rebuilt images",
+        "how far rebuilt images are: what the distance of translations can be compared with",
+    ),
     "shortfall": Words(
         "score", "percentage of the worst pair that misses its target, plus the Frechet distance; lower is better"
     ),

@@ -1,3 +1,6 @@
+import base64
+import io
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from importlib import import_module
@@ -5,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.inference.loaded import load
+from i2i_cli.jobs.evaluation import report
 from i2i_cli.jobs.evaluation.downloads import inception, is_cached, lpips
 from i2i_cli.jobs.evaluation.evaluate import SECTIONS, Evaluation, evaluate
 from i2i_cli.jobs.evaluation.inputs import Coded, EvaluationData, gather
@@ -15,9 +20,11 @@ from i2i_cli.jobs.evaluation.leak import leak
 from i2i_cli.jobs.evaluation.measurement import Measurement
 from i2i_cli.jobs.evaluation.realism import MIN_FOR_DISTANCES, feature_network, frechet, inside, kernel
 from i2i_cli.jobs.evaluation.reconstruction import gradient_energy
-from i2i_cli.jobs.evaluation.report import save_report
+from i2i_cli.jobs.evaluation.report import PER_DOMAIN, save_report
 from i2i_cli.jobs.evaluation.retrieval import average_precision, chance_of_recall
+from i2i_cli.jobs.evaluation.summary import verdict_of
 from i2i_cli.jobs.evaluation.translations import agreement
+from i2i_cli.jobs.plots.pages import SQUARE_SIDE
 from i2i_cli.jobs.retrieval.indexing import index_folder
 from i2i_cli.models.probes import frechet_distance
 from tests.conftest import draw_domains, draw_factor_domains
@@ -62,8 +69,29 @@ def test_every_section_of_a_model_is_measured(run: Path, data: Path, tmp_path: P
     assert evaluate(load(run), data)[0] == found, "the same seed, the same figures"
     save_report(tmp_path / "report.html", found, material)
     page = (tmp_path / "report.html").read_text()
-    assert "disc-&gt;square" in page and page.count("data:image/png;base64,") == 2 and "http" not in page
     Tags().check(page)
+    assert page.count("<h1>") == 1 < page.index('class="headline"') < page.index("<h2")
+    assert verdict_of(found).headline in page and "http" not in page and "src=" not in page.replace('src="data:', "")
+    assert page.count('<img src="data:image/jpeg;base64,') == 4 * 2 * PER_DOMAIN
+    assert page.count("disc to square") == 3 and page.count("<circle") == 3 * 32
+    assert sides(page) == {SQUARE_SIDE}
+
+
+def sides(page: str) -> set[int]:
+    """Of the images on a page, pixels."""
+    found = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
+    return {side for data in found for side in Image.open(io.BytesIO(base64.b64decode(data))).size}
+
+
+def test_a_sheet_of_many_domains_is_cut_to_what_a_page_holds(
+    run: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, material = evaluate(load(run), data, only=("classification",))
+    monkeypatch.setattr(report, "MAX_SQUARES", 16)
+    save_report(tmp_path / "report.html", found, material)
+    page = (tmp_path / "report.html").read_text()
+    assert page.count('<img src="data:image/jpeg;base64,') == 4 * 2 * 2
+    assert page.index("from disc") < page.index("from square")
 
 
 class Tags(HTMLParser):

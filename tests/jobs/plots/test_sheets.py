@@ -9,7 +9,7 @@ from i2i_cli.data.dataset import decoded
 from i2i_cli.data.domains import scan
 from i2i_cli.inference.loaded import load
 from i2i_cli.jobs.plots.sheets import sheet
-from i2i_cli.jobs.plots.translations import translated_sheet, translation_sheet
+from i2i_cli.jobs.plots.translations import translated_columns, translation_sheet
 
 
 def squares(images: torch.Tensor) -> np.ndarray:
@@ -40,7 +40,7 @@ def test_the_rebuilt_column_of_a_dual_sheet_is_what_the_model_rebuilds(dual_run:
     model, dataset = load(dual_run, device="cpu").model, decoded(scan(factors), 32)
     rows = torch.cat([dataset.rows(dataset.train, label, 2) for label in range(4)])
     images, y = to_model_range(dataset.images.squares(rows), torch.device("cpu")), dataset.labels[rows]
-    page = translated_sheet(model, images, y, dataset.domains, 2)
+    page = sheet(translated_columns(model, images, y, dataset.domains), 2)
     wanted = sheet([("", squares(images)), ("", squares(model.rebuild(images, y)))], 2)
     columns = (2 * 66 + 2, page.height)
     one, other = (np.asarray(picture.crop((0, 18, *columns)), int) for picture in (page, wanted))
