@@ -167,7 +167,7 @@ def run(here: Path, command: str) -> None:
     words = shlex.split(command.partition(" > ")[0], comments=True)[1:]
     if words[0] == "train":
         return parsed(words[1:])
-    slow = words[0] == "demo"
+    slow = words[0] in ("demo", "serve")  # their options are parsed all the same
     data = (here / stdin.split(" > ")[0].strip()).read_bytes() if stdin else None
     result = CliRunner().invoke(app, [*words, "--help"] if slow else words, input=data)
     assert result.exit_code == 0, f"{command}: {result.stderr}"

@@ -19,7 +19,7 @@ EXAMPLES = """Examples:
   i2i serve                             the newest good run, or a shipped model
   i2i serve -w faces -w runs/mine       two models to choose from
   i2i serve --gallery photos/           and a folder to find neighbours in
-  curl -F image=@a.png -F to=anime http://127.0.0.1:7860/api/translate -o b.png
+  curl -F image=@a.png -F to=anime localhost:7860/api/translate -o b.png
 """
 
 NETWORK = "Network"
