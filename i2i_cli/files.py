@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import secrets
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -45,7 +46,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 def locked(path: Path, what: str) -> Iterator[None]:
     """Hold the lock file at `path` while the block runs, and say in it who does.
 
-    The system lets go of it when the process ends, however it ends; the file stays.
+    The system lets go of it when the process ends, however it ends; the file stays, empty where it ended well.
 
     Raises:
         DataError: another process holds it, or the file cannot be made.
@@ -65,7 +66,52 @@ def locked(path: Path, what: str) -> Iterator[None]:
             path.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
         yield
     finally:
+        with suppress(OSError):
+            os.truncate(path, 0)  # the process may go on, and is not to be taken for the holder: see `is_held`
         lock.release()
+
+
+def is_held(path: Path) -> bool | None:
+    """Whether somebody holds the lock file at `path`, found without trying to take it.
+
+    None: it cannot be told; another machine holds it, or this one does not let its processes be asked after.
+    """
+    try:
+        found = _NAME.fullmatch(path.read_text(encoding="utf-8", errors="replace"))
+        since = path.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):  # ValueError: no file has such a name
+        return None
+    if found is None:
+        return False
+    # On Windows, os.kill ends a process, whatever the signal.
+    return _is_running(int(found[1]), since) if found[2] == platform.node() and os.name != "nt" else None
+
+
+_NAME = re.compile(r"process ([1-9]\d{0,8}) on (.*)")
+"""What `locked` writes."""
+
+
+def _is_running(pid: int, since: float) -> bool:
+    """Whether process `pid` of this machine still is, and is the one that wrote its name at `since` (epoch)."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        pass  # somebody else's
+    except OSError:
+        return False
+    try:  # Linux tells more: one that is dead but not yet buried, or a later one with the number of a dead one
+        state, *fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        boot = re.search(r"^btime (\d+)$", Path("/proc/stat").read_text(encoding="utf-8"), re.MULTILINE)
+        started = int(boot[1] if boot else 0) + int(fields[18]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return True
+    return state not in ("Z", "X") and started < since + _CLOCK_SLACK
+
+
+_CLOCK_SLACK = 60.0
+"""Seconds by which the time of a process's start, counted from the start of the machine, may be off."""
 
 
 def _holder(path: Path) -> str:

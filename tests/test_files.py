@@ -1,12 +1,14 @@
 import os
+import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from i2i_cli.errors import DataError
-from i2i_cli.files import locked, sweep, write_text, written_whole
+from i2i_cli.files import is_held, locked, sweep, write_text, written_whole
 
 
 def test_a_file_appears_whole_with_the_umask_s_mode(tmp_path: Path) -> None:
@@ -54,9 +56,28 @@ def test_a_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
         assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
         with pytest.raises(DataError, match=f"the run is in use by process {holder.pid} on "), locked(path, "the run"):
             pass
+        assert is_held(path) is True
         holder.kill()
+    assert is_held(path) is False and str(holder.pid) in path.read_text()
     with locked(path, "the run"):
         assert str(os.getpid()) in path.read_text()
+
+
+def test_a_lock_is_that_of_who_wrote_it(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    assert is_held(path) is False
+    with locked(path, "it"):
+        assert is_held(path) is True
+        if Path(f"/proc/{os.getpid()}/stat").is_file():
+            os.utime(path, (9, 9))
+            assert is_held(path) is False, "written long before this process began: its number is used again"
+    assert path.read_text() == "" and is_held(path) is False
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        path.write_text(f"process {process.pid} on {platform.node()}")
+        if Path("/proc/self/stat").is_file():
+            time.sleep(0.3)  # it has ended, and nobody has asked for its exit code yet
+            assert is_held(path) is False
+    assert is_held(path) is False
 
 
 def test_a_sweep_takes_half_written_files_alone(tmp_path: Path) -> None:

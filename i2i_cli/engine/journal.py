@@ -40,18 +40,49 @@ class Journal:
         """All whole lines; what a crash or a full disk cut short is left out."""
         if not self.path.exists():
             return []
-        found = []
-        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
-            with suppress(ValueError, RecursionError):
-                values = json.loads(line)
-                if isinstance(values, dict) and isinstance(values.get("step"), int) and "kind" in values:
-                    found.append(values)
-        return found
+        return _parsed(self.path.read_bytes())
 
     def rewind(self, step: int) -> None:
         """Drop what was written after `step`: a resumed run writes it again."""
         kept = [line for line in self.lines() if line["step"] <= step]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
+
+
+class JournalReader:
+    """Reads the journal at `path` while it grows, in another process perhaps: what was read is not read again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._place, self._last = 0, b""
+
+    def news(self) -> tuple[list[dict[str, Any]], bool]:
+        """The whole lines that came since the last call; and whether they are all there are: the journal was rewound.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        with self.path.open("rb") as file:
+            file.seek(self._place - len(self._last))
+            data = file.read()
+            if anew := not data.startswith(self._last):
+                file.seek(0)
+                self._place, self._last, data = 0, b"", file.read()
+        whole = data[len(self._last) : data.rfind(b"\n") + 1]
+        if whole:
+            self._last = whole[whole[:-1].rfind(b"\n") + 1 :]
+        self._place += len(whole)
+        return _parsed(whole), anew
+
+
+def _parsed(text: bytes) -> list[dict[str, Any]]:
+    """The whole lines in `text`."""
+    found = []
+    for line in text.decode("utf-8", "replace").splitlines():
+        with suppress(ValueError, RecursionError):
+            values = json.loads(line)
+            if isinstance(values, dict) and isinstance(values.get("step"), int) and "kind" in values:
+                found.append(values)
+    return found
 
 
 def _rounded(value: Any) -> Any:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from i2i_cli.engine.journal import Journal
+from i2i_cli.engine.journal import Journal, JournalReader
 from i2i_cli.errors import DataError
 
 
@@ -39,3 +39,25 @@ def test_a_journal_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> No
     (tmp_path / "journal.jsonl").mkdir()
     with pytest.raises(DataError, match="cannot write"):
         Journal(tmp_path / "journal.jsonl").write("training", 1)
+
+
+def test_a_reader_takes_what_has_been_added_and_notes_a_rewind(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    reader = JournalReader(journal.path)
+    with pytest.raises(FileNotFoundError):
+        reader.news()
+    for step in (1, 2):
+        journal.write("training", step)
+    assert [line["step"] for line in reader.news()[0]] == [1, 2] and reader.news() == ([], False)
+    with journal.path.open("a") as file:
+        file.write('{"kind": "trai')  # a writer is at it, or was cut off
+    assert reader.news() == ([], False)
+    journal.write("training", 3)
+    journal.write("training", 4)
+    assert [line["step"] for line in reader.news()[0]] == [3, 4]
+    journal.rewind(3)
+    journal.write("held-out", 3)
+    lines, anew = reader.news()
+    assert [line["step"] for line in lines] == [1, 2, 3, 3] and anew
+    journal.write("training", 4)
+    assert [line["step"] for line in reader.news()[0]] == [4]

@@ -18,9 +18,16 @@ from i2i_cli.engine.journal import Journal
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.files import locked, sweep, write_text
 from i2i_cli.jobs.training.config import FORMAT_KEY, WHOLE, RunConfig, from_tables, whole_config
-from i2i_cli.jobs.training.refusals import CONFIG, STATE, refuse_if_no_run, refuse_if_taken
-
-_STATE_KEY = "i2i-state"
+from i2i_cli.jobs.training.refusals import (
+    CONFIG,
+    JOURNAL,
+    LATEST,
+    SAMPLES,
+    STATE,
+    STATE_KEY,
+    refuse_if_no_run,
+    refuse_if_taken,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +81,7 @@ class RunFolder:
     @property
     def journal(self) -> Journal:
         """Every loss and figure."""
-        return Journal(self.path / "journal.jsonl")
+        return Journal(self.path / JOURNAL)
 
     def lock(self) -> AbstractContextManager[None]:
         """Hold the folder: nobody else trains in it, or adds a classifier to its weights, meanwhile.
@@ -111,13 +118,13 @@ class RunFolder:
 
     def save_state(self, tensors: dict[str, Tensor], facts: StateFacts) -> None:
         """Write what `load_state` gives back."""
-        save_tensors(self.state, tensors, {_STATE_KEY: json.dumps(asdict(facts), sort_keys=True)})
+        save_tensors(self.state, tensors, {STATE_KEY: json.dumps(asdict(facts), sort_keys=True)})
 
     def load_state(self) -> tuple[dict[str, Tensor], StateFacts]:
         """The saved tensors, and where the run stood."""
         metadata = read_metadata(self.state)
         try:
-            facts = updated(_NO_FACTS, json.loads(metadata[_STATE_KEY]))
+            facts = updated(_NO_FACTS, json.loads(metadata[STATE_KEY]))
             if not all(isinstance(domain, str) for domain in facts.domains):
                 raise ValueError("its domains are not names")
             if not facts.data.keys() <= {"domains", "sha256", "pixels"}:
@@ -153,5 +160,5 @@ class RunFolder:
 
     def save_sample(self, image: Any, step: int) -> None:
         """A sample sheet under its step and, the latest one, as `samples/latest.png`."""
-        write_image(self.path / "samples" / f"step-{step:07d}.png", image)
-        write_image(self.path / "samples" / "latest.png", image)
+        write_image(self.path / SAMPLES / f"step-{step:07d}.png", image)
+        write_image(self.path / SAMPLES / LATEST, image)

@@ -9,8 +9,14 @@ from i2i_cli.config import merged
 from i2i_cli.errors import ConfigError
 from i2i_cli.files import PART
 
-CONFIG, STATE = "config.toml", "state.safetensors"
-"""In a run folder: its settings, and all that an exact resume needs."""
+CONFIG, STATE, JOURNAL = "config.toml", "state.safetensors", "journal.jsonl"
+"""In a run folder: its settings, all that an exact resume needs, and every loss and figure."""
+
+SAMPLES, LATEST = "samples", "latest.png"
+"""In a run folder: the folder of sample sheets, and in there the latest one."""
+
+STATE_KEY = "i2i-state"
+"""In the metadata of `STATE`: where the run stood, as JSON; see `folder.StateFacts`."""
 
 
 def refuse_early(layers: Iterable[Mapping[str, Any]], name: str | None) -> None:
