@@ -83,7 +83,7 @@ def is_held(path: Path) -> bool | None:
         since = path.stat().st_mtime
     except FileNotFoundError:
         return False
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no file has such a name
         return None
     if found is None:
         return False

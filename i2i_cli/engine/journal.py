@@ -53,7 +53,6 @@ class JournalReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._seen: tuple[int, int] | None = None
         self._place, self._last = 0, b""
 
     def news(self) -> tuple[list[dict[str, Any]], bool]:
@@ -62,10 +61,6 @@ class JournalReader:
         Raises:
             OSError: it cannot be read.
         """
-        stat = self.path.stat()
-        seen = (stat.st_mtime_ns, stat.st_size)
-        if seen == self._seen:
-            return [], False
         with self.path.open("rb") as file:
             file.seek(self._place - len(self._last))
             data = file.read()
@@ -75,7 +70,7 @@ class JournalReader:
         whole = data[len(self._last) : data.rfind(b"\n") + 1]
         if whole:
             self._last = whole[whole[:-1].rfind(b"\n") + 1 :]
-        self._place, self._seen = self._place + len(whole), seen
+        self._place += len(whole)
         return _parsed(whole), anew
 
 

@@ -24,8 +24,8 @@ RunState = Literal["starting", "training", "finishing", "stopped", "finished"]
 """Starting: before the first step, while images are read and networks built. Finishing: after the last one, while
 figures and the images' codes are made. A run that is stopped can be resumed."""
 
-RECENT = 5
-"""Readings of the losses whose speed is the speed now."""
+RECENT = 20
+"""Readings of the losses whose speed is the speed now: of fewer, it jumps where other work shares the machine."""
 
 FRESH_SECONDS = 600.0
 """Where a lock does not tell whether somebody trains: somebody does if the folder was written this lately."""
@@ -41,7 +41,8 @@ class RunStatus:
         step: the latest in the journal; where nobody trains, the one that a resumed run would go on from.
         images_per_second: of the last readings; None before the first.
         share: of its length, from 0 to 1, by steps or by minutes; None where it is not known.
-        seconds_left: of training alone; None where nobody trains, or it is not known.
+        seconds_left: of training; None where nobody trains, or it is not known. By steps, it is not foreseen what
+            scores on the way will take.
         terms: the latest losses that a person can read, in plain words.
         figures: the latest held-out figures, as journalled.
         history: all held-out figures in order, each with its "step".
@@ -94,7 +95,7 @@ def run_status(folder: Path) -> RunStatus:
     state = _state(is_busy, has_begun, share, header is not None and header.finished)
     left = None
     if state == "training" and length is not None:
-        left = length.seconds_left(step, seconds, told.images_per_second, now - times.get(JOURNAL, now))
+        left = length.seconds_left(step, seconds, told, now - times.get(JOURNAL, now))
     latest = folder / SAMPLES / LATEST
     return RunStatus(
         name=name,
@@ -138,10 +139,13 @@ class _Length(NamedTuple):
         ways += [min(seconds / (60 * self.minutes), 1.0)] if self.minutes and seconds is not None else []
         return max(ways, default=None)
 
-    def seconds_left(self, step: int, seconds: float | None, speed: float | None, since: float) -> float | None:
-        """Seconds of training that are left, `since` seconds after `step`, at `speed` in images a second."""
+    def seconds_left(self, step: int, seconds: float | None, told: "_Told", since: float) -> float | None:
+        """Seconds of training that are left, `since` seconds after `step`."""
         ways = [60 * self.minutes - seconds] if self.minutes and seconds is not None else []
-        ways += [(self.steps - step) * self.batch_size / speed - since] if self.steps and speed else []
+        if self.steps and told.images_per_second:
+            a_step = self.batch_size / told.images_per_second
+            # Where the next reading is late, scores or samples are made, and no steps.
+            ways.append((self.steps - step) * a_step - min(since, told.gap * a_step))
         return max(0.0, min(ways)) if ways else None
 
 
@@ -153,15 +157,16 @@ class _Saved(NamedTuple):
 
 
 class _Told(NamedTuple):
-    """What a journal tells: see `RunStatus`."""
+    """What a journal tells: see `RunStatus`. `gap`: steps between the last two readings of the losses."""
 
     step: int
+    gap: int
     images_per_second: float | None
     terms: dict[str, float]
     history: tuple[dict[str, Any], ...]
 
 
-_NOTHING = _Told(0, None, {}, ())
+_NOTHING = _Told(0, 0, None, {}, ())
 
 
 class _Files:
@@ -210,7 +215,7 @@ def _times(folder: Path) -> dict[str, float]:
     """When each of the files that make up a run was last written, seconds since the epoch."""
     times = {}
     for name in (CONFIG, STATE, JOURNAL, MODEL):
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # ValueError: no file has such a name
             times[name] = (folder / name).stat().st_mtime
     return times
 
@@ -239,7 +244,7 @@ def _saved(path: Path, _written: float) -> _Saved:
         step, seconds = _number(facts["step"]), _number(facts["seconds"])
     except (KeyError, ValueError, TypeError):
         step = seconds = None
-    if step is None or seconds is None:
+    if step is None or seconds is None or min(step, seconds) < 0:
         raise WeightsError(f"{path} is not a saved state of a run")
     return _Saved(int(step), seconds)
 
@@ -281,23 +286,24 @@ class _Diary:
             for line in lines:
                 self._add(line)
             speed = len(self._speeds) / sum(1 / speed for speed in self._speeds) if self._speeds else None
-            return _Told(self._step, speed, dict(self._terms), tuple(self._history))
+            terms = {name: number for name, value in self._losses.items() if (number := _number(value)) is not None}
+            return _Told(self._step, self._gap, speed, readable(terms), tuple(self._history))
 
     def _forget(self) -> None:
-        self._step, self._terms = 0, dict[str, float]()
+        self._step, self._gap, self._losses = 0, 0, dict[str, Any]()
         self._speeds, self._history = deque[float](maxlen=RECENT), list[dict[str, Any]]()
 
     def _add(self, line: dict[str, Any]) -> None:
-        kind, self._step = line["kind"], line["step"]
+        kind, before = line["kind"], self._step
+        self._step = line["step"] if 0 <= line["step"] < 1e18 else before
         if kind == "sitting":  # perhaps on another device
             self._speeds.clear()
         elif kind == "held-out":
             self._history.append({key: value for key, value in line.items() if key != "kind"})
         elif kind == "training":
-            numbers = {name: number for name, value in line.items() if (number := _number(value)) is not None}
-            self._terms = readable(numbers)
-            if numbers.get("images_per_second", 0.0) > 0:
-                self._speeds.append(numbers["images_per_second"])
+            self._losses, self._gap = line, max(0, self._step - before)
+            if (speed := _number(line.get("images_per_second")) or 0.0) > 0:
+                self._speeds.append(speed)
 
 
 _DIARIES: dict[Path, _Diary] = {}
