@@ -23,10 +23,10 @@ REBUILD_ERROR, JUDGED, FRECHET, LEAKAGE, VARIETY = (
 """What the figures are called, here as in the line that a training prints."""
 
 GOOD_REBUILD_ERROR = 0.2
-"""The shipped models lie between 0.14 and 0.2; above, fine detail is visibly gone."""
+"""The shipped models lie between 0.14 and 0.2."""
 
 GOOD_JUDGED = 0.9
-"""Of the worst pair, as a share of what real images reach: one miss in ten is about what a few hundred images tell."""
+"""Of the worst pair, as a share of what real images reach: at most one miss in ten beyond the classifier's own."""
 
 TELLING = 0.5
 """Of the way from chance to 1: a classifier that tells real images apart less well says nothing of translations."""
