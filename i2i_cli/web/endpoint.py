@@ -14,7 +14,7 @@ import i2i_cli
 from i2i_cli.errors import ConfigError, I2IError, WeightsError
 from i2i_cli.inference.latent_classifier import DOMAINS
 from i2i_cli.web.desk import BusyError
-from i2i_cli.web.models import UnknownModelError
+from i2i_cli.web.models import UnknownNameError
 from i2i_cli.web.orders import SUFFIXES, TranslationOrder
 from i2i_cli.web.service import Service
 from i2i_cli.web.workspace import stored
@@ -192,7 +192,7 @@ def status_of(error: I2IError) -> int:
     """The HTTP status that says who can mend `error`."""
     if isinstance(error, BusyError):
         return 503
-    if isinstance(error, UnknownModelError):
+    if isinstance(error, UnknownNameError):
         return 404
     if isinstance(error, ConfigError):
         return 400

@@ -19,6 +19,9 @@ MAX_UPLOAD = 64 * 2**20
 MAX_WORDS = 2**20
 """Bytes of any other."""
 
+MAX_DIGITS = 18
+"""Of the length that a request names."""
+
 PAGE = ("/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt")
 PAGE_BELOW = ("/assets/", "/static/", "/svelte/", "/runs/", "/pwa_icon", f"{PREFIX}/")
 _GRADIO = "/gradio_api/"
@@ -94,9 +97,9 @@ class Guard:
         holds_images = path.startswith((UPLOAD, f"{PREFIX}/"))
         most = MAX_UPLOAD if holds_images else MAX_WORDS
         length = headers.get("content-length", "")
-        if not length.isdigit():
+        if "transfer-encoding" in headers or not length.isdecimal():  # in pieces, it may be longer than it says
             return receive, (411, "the request does not say how long it is", "send Content-Length")
-        if int(length) > most:
+        if len(length) > MAX_DIGITS or int(length) > most:
             return receive, (413, f"a request may have {most // 2**20} MiB", "send a smaller image")
         if holds_images:
             return receive, None

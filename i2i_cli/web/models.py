@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from i2i_cli.checkpoints.names import list_weights
+from i2i_cli.checkpoints.names import MODEL, RUNS, list_weights
 from i2i_cli.checkpoints.weights import Weights, open_weights
 from i2i_cli.config import nearest
 from i2i_cli.errors import ConfigError, I2IError, WeightsError
@@ -33,11 +33,18 @@ class Models:
         self._chosen = [open_weights(name) for name in chosen]
         first = self._chosen[0] if self._chosen else open_weights(note=note)
         self._first = first.path
+        self._served: tuple[object, dict[str, Weights]] | None = None
         self._opened: dict[Path, tuple[int, Translator]] = {}
         self._opening = threading.Lock()
 
     def served(self) -> dict[str, Weights]:
         """What is served now, by name, the default first."""
+        runs = () if self._chosen else _runs_now()
+        if self._served is None or self._served[0] != runs:  # names and headers are read from many files
+            self._served = runs, self._read()
+        return dict(self._served[1])
+
+    def _read(self) -> dict[str, Weights]:
         if self._chosen:
             return {weights.name: weights for weights in self._chosen}
         finished = (entry for entry in list_weights() if entry.header is not None and entry.header.finished)
@@ -58,7 +65,7 @@ class Models:
         if name is None:
             return next(iter(served.values()))
         if name not in served:
-            raise UnknownModelError(f"no model is called {name!r}", nearest(name, list(served)))
+            raise UnknownNameError(f"no model is called {name!r}", nearest(name, list(served)))
         return served[name]
 
     def open(self, name: str | None = None) -> Translator:
@@ -84,5 +91,10 @@ class Models:
             return known[1]
 
 
-class UnknownModelError(ConfigError):
-    """A name that no served model has."""
+def _runs_now() -> tuple[tuple[Path, int], ...]:
+    """The weights below ./runs, and when each was written."""
+    return tuple((path, path.stat().st_mtime_ns) for path in sorted(RUNS.glob(f"*/{MODEL}")))
+
+
+class UnknownNameError(ConfigError):
+    """A name that nothing of what is served has."""

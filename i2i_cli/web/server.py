@@ -1,8 +1,12 @@
 """One server for the page and the endpoint."""
 
+import inspect
 import os
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,6 +21,9 @@ from i2i_cli.web.service import Service
 SECONDS_TO_END = 3
 """That open pages have to hang up when the server ends."""
 
+MAX_SESSIONS = 256
+"""Open pages whose settings are remembered, the latest: Gradio holds a sixth of a MiB for each, and for good."""
+
 
 def web_app(service: Service, address: str, hosts: Collection[str] = LOOPBACK, note: Note = silent) -> FastAPI:
     """The page at `/`, the endpoint below `/api`, reports of runs below `/runs`, and the guard before them all.
@@ -27,14 +34,16 @@ def web_app(service: Service, address: str, hosts: Collection[str] = LOOPBACK, n
         note: is told of faults of ours, with their traceback.
     """
     keep_to_itself(service)
-    # Late: Gradio reads where it may write, and that it is to send nothing home, when it is imported.
-    import gradio
+    with _without_stubs():
+        # Late: Gradio reads where it may write, and that it is to send nothing home, when it is imported.
+        import gradio
 
     from i2i_cli.web.page import page
 
     app = endpoint_app(service)
     app.include_router(reports_router())
     blocks, look = page(service, address, note)
+    blocks.state_session_capacity = MAX_SESSIONS
     app = gradio.mount_gradio_app(
         app, blocks, path="/", footer_links=[], run_history=False, max_file_size=MAX_UPLOAD, ssr_mode=False, pwa=False,
         enable_monitoring=False, mcp_server=False, show_error=False, **look,
@@ -53,6 +62,23 @@ def keep_to_itself(service: Service) -> None:
     )
 
 
+@contextmanager
+def _without_stubs() -> Iterator[None]:
+    """While it is imported, Gradio writes type stubs beside its modules: half of the time that it takes.
+
+    It writes none for a class that is in no file, so none of its classes is.
+    """
+
+    def source_file(thing: Any) -> str:
+        if isinstance(thing, type) and thing.__module__.startswith("gradio."):
+            raise OSError(f"{thing.__name__} is in no file")
+        return found(thing)
+
+    found = inspect.getfile
+    with mock.patch.object(inspect, "getfile", source_file):
+        yield
+
+
 def bound(host: str, port: int) -> socket.socket:
     """A socket that listens at `host` and `port`; 0 takes any free port.
 
@@ -61,9 +87,12 @@ def bound(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family)
+        listening = socket.create_server(address[:2], family=family)
     except OSError as error:
         raise ConfigError(f"cannot listen at {host}:{port}: {error}", "give another --port, or --port 0") from error
+    # An answer goes out as its head and its body. Without this the body waits until the head was acknowledged: 40 ms.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    return listening
 
 
 def address_of(listening: socket.socket) -> str:

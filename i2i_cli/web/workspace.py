@@ -17,6 +17,9 @@ MAX_AGE = 3600.0
 
 SWEEP_EVERY = 60.0
 
+MAX_NAME = 100
+"""Bytes of an upload's name: results are named after it, with more behind."""
+
 
 class Workspace:
     """A temporary folder; use it as a context, at whose end it is removed."""
@@ -36,6 +39,7 @@ class Workspace:
 
     def folder(self) -> Path:
         """A new folder, which is removed when it is old."""
+        self.root.mkdir(mode=0o700, exist_ok=True)  # systems tidy up their temporary folders while servers run
         return Path(tempfile.mkdtemp(dir=self.root))
 
     @contextmanager
@@ -78,8 +82,13 @@ def stored(folder: Path, name: str | None, data: bytes) -> Path:
     Raises:
         DataError: it is empty.
     """
-    path = folder / safe_name(Path(name or "").name or "image")[-100:]
+    path = folder / _short(safe_name(Path(name or "").name or "image"))
     if not data:
         raise DataError(f"{path.name} is empty", "send the bytes of an image file")
     path.write_bytes(data)
     return path
+
+
+def _short(name: str) -> str:
+    """The end of a name, where its suffix is."""
+    return safe_name(name.encode(errors="replace")[-MAX_NAME:].decode(errors="ignore"))

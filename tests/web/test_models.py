@@ -6,7 +6,7 @@ import pytest
 
 from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.web.galleries import OWN, Galleries
-from i2i_cli.web.models import Models, UnknownModelError
+from i2i_cli.web.models import Models, UnknownNameError
 
 
 def test_runs_come_as_they_finish_and_the_default_first(here: Path, run: Path) -> None:
@@ -20,7 +20,7 @@ def test_runs_come_as_they_finish_and_the_default_first(here: Path, run: Path) -
 def test_only_what_was_chosen_is_served(here: Path) -> None:
     models = Models(["faces", "emoji"], device="cpu")
     assert list(models.served()) == ["runs/faces", "emoji"]  # the run in ./runs has the name
-    with pytest.raises(UnknownModelError, match="'xray'"):
+    with pytest.raises(UnknownNameError, match="'xray'"):
         models.weights("xray")
     with pytest.raises(WeightsError):
         Models(["nothing"])

@@ -64,6 +64,13 @@ def test_a_port_that_is_taken_is_told() -> None:
         assert address_of(taken) == f"http://127.0.0.1:{port}"
 
 
+def test_an_answer_is_sent_at_once() -> None:
+    with bound("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_an_address_for_all_is_told_as_one_to_open() -> None:
     with socket.create_server(("0.0.0.0", 0)) as listening:
         assert address_of(listening).startswith("http://127.0.0.1:")

@@ -1,11 +1,12 @@
 import os
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
 from i2i_cli.errors import DataError
-from i2i_cli.web.workspace import Workspace, stored
+from i2i_cli.web.workspace import MAX_NAME, Workspace, stored
 
 
 def test_nothing_stays_when_it_ends() -> None:
@@ -24,6 +25,12 @@ def test_old_files_go_and_new_ones_stay(workspace: Workspace) -> None:
     os.utime(old, (time.time() - 100,) * 2)
     workspace.sweep(older_than=50)
     assert not old.exists() and new.exists()
+
+
+def test_it_comes_back_where_the_system_tidied_it_away(workspace: Workspace) -> None:
+    shutil.rmtree(workspace.root)
+    with workspace.scratch() as folder:
+        assert folder.is_dir() and folder.parent == workspace.root
 
 
 def test_only_files_inside_are_held(workspace: Workspace, tmp_path: Path) -> None:
@@ -47,6 +54,12 @@ def test_only_files_inside_are_held(workspace: Workspace, tmp_path: Path) -> Non
 def test_an_upload_gets_a_safe_name(workspace: Workspace, name: str | None, expected: str) -> None:
     path = stored(workspace.root, name, b"data")
     assert path == workspace.root / expected and path.read_bytes() == b"data"
+
+
+@pytest.mark.parametrize("name", ["x" * 5000 + ".png", "ä画😀" * 100 + ".png", "😀" * 99])
+def test_a_long_name_keeps_its_end_and_room_for_more(workspace: Workspace, name: str) -> None:
+    path = stored(workspace.root, name, b"data")
+    assert len(path.name.encode()) <= MAX_NAME and name.endswith(path.name)
 
 
 def test_an_upload_with_nothing_in_it_is_told(workspace: Workspace) -> None:
