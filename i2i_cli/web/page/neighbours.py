@@ -12,7 +12,7 @@ from i2i_cli.web.service import MAX_NEIGHBOURS, Hit, Service
 
 OTHERS = "all but its own"
 
-_NOTHING = [], [], "", ""
+_NOTHING: tuple[list[Any], list[Hit], str, str] = [], [], "", ""
 """What is shown before there is an answer, and where there is none."""
 
 

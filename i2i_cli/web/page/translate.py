@@ -1,6 +1,5 @@
 """The tab that translates: a picture, its target as a row of codes, a slider between before and after."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import gradio as gr
 from i2i_cli.data.geometry import Crop
 from i2i_cli.notes import Note
 from i2i_cli.web.orders import MAX_SAMPLES, TranslationOrder
-from i2i_cli.web.page.framing import LARGEST, OWN, WHOLE, Seen, choices, crop_of, framed, frames, placed
+from i2i_cli.web.page.framing import LARGEST, OWN, WHOLE, Seen, choices, crop_of, framed, frames, middle, placed
 from i2i_cli.web.page.parts import (
     QUIET,
     SHOWN_SIDE,
@@ -21,7 +20,7 @@ from i2i_cli.web.page.parts import (
     upload_of,
     worded,
 )
-from i2i_cli.web.service import Service
+from i2i_cli.web.service import Look, Service
 
 PREDICTED = "predicted"
 DEFAULT = 0
@@ -53,15 +52,18 @@ class TranslateTab:
             )  # fmt: skip
         self.part = gr.Radio([WHOLE], value=WHOLE, label="Part of the picture", elem_id="part")
         self.share = gr.Slider(
-            0.05, 1, 0.6, step=0.05, label="Size of a part of my own, of the shorter side", visible=False
-        )
+            0.05, 1, 0.6, step=0.05, label="Size of a part of my own, of the shorter side", visible=False,
+            elem_id="share",
+        )  # fmt: skip
         self.seen, self.own_part = gr.State(None), gr.State(None)
 
     def _build_more(self) -> None:
         with gr.Accordion("More", open=False):
             self.paste = gr.Checkbox(False, label="Put the result back into the photo", elem_id="paste")
             self.like = upload_of(picture("Or take the look of this picture", height=200, elem_id="like"))
-            self.samples = gr.Slider(0, MAX_SAMPLES, 0, step=1, label="Samples: results by codes drawn at random")
+            self.samples = gr.Slider(
+                0, MAX_SAMPLES, 0, step=1, label="Samples: results by codes drawn at random", elem_id="samples"
+            )  # fmt: skip
             self.seed = gr.Number(0, precision=0, label="Seed of the draw")
             domains = self.service.models.weights().domains
             self.own = gr.Dropdown([PREDICTED, *domains], value=PREDICTED, label="The picture's own domain")
@@ -82,7 +84,8 @@ class TranslateTab:
         )  # fmt: skip
         self.code = gr.State(DEFAULT)
         self.strength = gr.Slider(0, 1, 1, step=0.05, label="Strength: 0 is the picture's own look", elem_id="strength")
-        self.sampled = gr.Gallery(label="Samples", columns=4, visible=False, interactive=False, object_fit="contain")
+        self.sampled = gr.Gallery(label="Samples", columns=4, visible=False, interactive=False, object_fit="contain",
+                                      elem_id="sampled")  # fmt: skip
         with gr.Row():
             self.download = gr.DownloadButton("Download", elem_id="download", interactive=False)
             self.make_morph = gr.Button("Morph as GIF", elem_id="make-morph")
@@ -113,15 +116,17 @@ class TranslateTab:
         translating(self.to.input, with_codes=True)
         chosen = self.codes.select(self._worded(self.choose_code), None, [self.code, self.samples], **QUIET)
         translating(chosen.success)
-        for control in (self.strength.release, self.samples.release, self.seed.submit, self.own.input,
+        for control in (self.strength.release, self.samples.release, self.seed.input, self.own.input,
                         self.paste.input, self.like.change):  # fmt: skip
             translating(control)
         drawn = [self.own_part, self.view, self.share]
         framing = [self.upload, self.part, self.seen, self.own_part]
         translating(self.part.input(self._worded(self.frame), framing, drawn, **QUIET).success, with_codes=True)
-        moving = [self.upload, self.seen, self.own_part, self.share]
-        for event in (self.view.select, self.share.release):
-            moved = event(self._worded(self.move), moving, [self.part, *drawn], **QUIET)
+        moving = [self.upload, self.seen, self.share]
+        for moved in (
+            self.view.select(self._worded(self.move), moving, [self.part, *drawn], **QUIET),
+            self.share.release(self._worded(self.resize), [*moving, self.own_part], [self.part, *drawn], **QUIET),
+        ):
             translating(moved.success, with_codes=True)
         self.make_morph.click(self._worded(self.draw_morph), wish, [self.morph], **QUIET)
 
@@ -154,20 +159,20 @@ class TranslateTab:
         look = self.service.look(picture, find_faces=False)
         return own, framed(look, frames(part, seen, own)), gr.Slider(visible=part == OWN)
 
-    def move(
-        self, picture: Path | None, seen: Seen | None, own: Crop | None, share: float, event: gr.SelectData
-    ) -> tuple[Any, ...]:
-        """A part of the visitor's own: where it was clicked, or of another size."""
+    def move(self, picture: Path | None, seen: Seen | None, share: float, event: gr.SelectData) -> tuple[Any, ...]:
+        """A part of the visitor's own, around what was clicked in the preview."""
         if picture is None or seen is None:
             return gr.Radio(), None, None, gr.Slider(visible=False)
         look = self.service.look(picture, find_faces=False)
-        own = own or (seen.faces[0] if seen.faces else None)
-        centre = (seen.size[0] / 2, seen.size[1] / 2) if own is None else _middle_of(own)
-        if isinstance(event.index, Sequence):
-            scale = seen.size[0] / look.preview.width
-            centre = event.index[0] * scale, event.index[1] * scale
-        crop = placed(seen, share, centre)
-        return gr.Radio(value=OWN), crop, framed(look, [crop]), gr.Slider(visible=True)
+        scale = seen.size[0] / look.preview.width
+        return _own_part(look, placed(seen, share, (event.index[0] * scale, event.index[1] * scale)))
+
+    def resize(self, picture: Path | None, seen: Seen | None, share: float, own: Crop | None) -> tuple[Any, ...]:
+        """A part of the visitor's own, of another size around the same middle."""
+        if picture is None or seen is None:
+            return gr.Radio(), None, None, gr.Slider(visible=False)
+        look = self.service.look(picture, find_faces=False)
+        return _own_part(look, placed(seen, share, _middle_of(own or middle(seen.size))))
 
     def choose_code(self, event: gr.SelectData) -> tuple[int, int]:
         """A code that was clicked; it takes the place of samples."""
@@ -239,6 +244,10 @@ class TranslateTab:
 
 def _middle_of(crop: Crop) -> tuple[float, float]:
     return crop.left + crop.width / 2, crop.top + crop.height / 2
+
+
+def _own_part(look: Look, crop: Crop) -> tuple[Any, ...]:
+    return gr.Radio(value=OWN), crop, framed(look, [crop]), gr.Slider(visible=True)
 
 
 def _hidden() -> Any:
