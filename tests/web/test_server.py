@@ -1,12 +1,7 @@
 """The command itself, in a process of its own: `i2i serve` until a signal ends it."""
 
-import os
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -15,24 +10,7 @@ import pytest
 from i2i_cli.errors import ConfigError
 from i2i_cli.web.server import address_of, bound
 from tests.cli.conftest import i2i
-
-
-@contextmanager
-def serving(folder: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], str, Path]]:
-    """The process, the address that it printed, and the folder that it may write temporary files in."""
-    scratch = folder / "tmp"
-    scratch.mkdir()
-    command = [sys.executable, "-m", "i2i_cli", "serve", "--port", "0", *words]
-    environment = os.environ | {"TMPDIR": str(scratch), "HOME": str(folder), "PYTHONPATH": str(Path.cwd())}
-    process = subprocess.Popen(
-        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    try:
-        assert process.stdout is not None
-        yield process, process.stdout.readline().strip(), scratch
-    finally:
-        process.kill()
-        process.communicate()
+from tests.web.conftest import serving
 
 
 def test_the_address_is_told_once_it_answers_and_a_signal_ends_it_cleanly(

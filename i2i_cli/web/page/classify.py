@@ -8,7 +8,7 @@ import gradio as gr
 from i2i_cli.inference.latent_classifier import DOMAINS
 from i2i_cli.notes import Note
 from i2i_cli.web.orders import classify_command
-from i2i_cli.web.page.parts import QUIET, command_box, picture, worded
+from i2i_cli.web.page.parts import QUIET, command_box, picture, upload_of, worded
 from i2i_cli.web.service import Service
 
 
@@ -20,18 +20,17 @@ class ClassifyTab:
         names = self._classifiers(None)
         with gr.Row(equal_height=False):
             with gr.Column():
-                self.picture = picture("Picture", elem_id="classified")
+                self.upload = upload_of(picture("Picture", elem_id="classified"))
                 self.labels = gr.Dropdown(names, value=names[0] if names else None, label="Classifier")
             with gr.Column():
                 self.bars = gr.Label(label="Probability", num_top_classes=20, elem_id="bars")
                 self.command = command_box()
         words = worded(note)
-        asked, answer = [model, self.picture, self.labels], [self.bars, self.command]
-        for control in (self.picture.change, self.labels.input):
-            control(words(self.classify), asked, answer, trigger_mode="always_last", **QUIET)
-        model.change(words(self.choose_model), [model], [self.labels], **QUIET).then(
-            words(self.classify), asked, answer, **QUIET
-        )
+        asked, answer = [model, self.upload, self.labels], [self.bars, self.command]
+        chosen = model.change(words(self.choose_model), [model], [self.labels], **QUIET)
+        for control in (self.upload.change, self.labels.input, chosen.success):
+            done = control(words(self.classify), asked, answer, trigger_mode="always_last", **QUIET)
+            done.failure(lambda: (None, ""), None, answer, **QUIET)
 
     def choose_model(self, model: str | None) -> Any:
         """The classifiers of a model."""

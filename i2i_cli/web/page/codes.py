@@ -31,15 +31,16 @@ class CodesTab:
             self.method = gr.Radio([(told, name) for name, told in METHOD_NAMES.items()], value="tsne", label="By")
             self.draw = gr.Button("Draw", variant="primary", elem_id="draw-codes")
         gr.Markdown(
-            "Each point is an image; images that lie close have similar codes. Click two to exchange their looks."
+            "Each point is an image; images that lie close have similar codes. Click two to exchange their looks, "
+            "which are shown below."
         )
         self.plot = gr.HTML(
             None, html_template=TEMPLATE, css_template=(here / "codes.css").read_text(encoding="utf-8"),
             js_on_load=(here / "codes.js").read_text(encoding="utf-8"), elem_id="code-points",
         )  # fmt: skip
         self.swapped = gr.Gallery(
-            label="The two, and each in the look of the other", columns=4, visible=False, interactive=False,
-            height="auto", object_fit="contain", buttons=[], elem_id="swapped",
+            label="The two, and each in the look of the other", show_label=False, columns=4, visible=False,
+            interactive=False, height="auto", object_fit="contain", buttons=[], elem_id="swapped", elem_classes="hits",
         )  # fmt: skip
         self.paths, words = gr.State([]), worded(note)
         chosen, points = [model, self.gallery, self.method], [self.plot, self.paths, self.swapped]
@@ -62,8 +63,7 @@ class CodesTab:
         first, second = (paths[int(event._data[name])] for name in ("first", "second"))
         with self.service.workspace.scratch() as folder:
             made = [shown(path) for path in self.service.swap(model, first, second, None, (None, None), folder)]
-        titles = (first.name, f"{first.stem} in the look of {second.stem}",
-                  f"{second.stem} in the look of {first.stem}", second.name)  # fmt: skip
+        titles = f"1: {first.name}", "1 in the look of 2", "2 in the look of 1", f"2: {second.name}"
         images = (pictured(first), *made, pictured(second))
         return gr.Gallery([pair for pair in zip(images, titles, strict=True) if pair[0]], visible=True)
 

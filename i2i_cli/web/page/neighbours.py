@@ -7,10 +7,13 @@ import gradio as gr
 
 from i2i_cli.notes import Note
 from i2i_cli.web.orders import neighbours_command
-from i2i_cli.web.page.parts import QUIET, command_box, picture, pictured, thumbnails, worded
+from i2i_cli.web.page.parts import QUIET, command_box, picture, pictured, plain, thumbnails, upload_of, worded
 from i2i_cli.web.service import MAX_NEIGHBOURS, Hit, Service
 
 OTHERS = "all but its own"
+
+_NOTHING: tuple[list[Any], list[Hit], str, str] = [], [], "", ""
+"""What is shown before there is an answer, and where there is none."""
 
 
 class NeighboursTab:
@@ -33,23 +36,17 @@ class NeighboursTab:
                     elem_id="hits", elem_classes="hits",
                 )  # fmt: skip
                 self.command = command_box()
-        self.asked, self.found = gr.State(None), gr.State([])
+        self.upload, self.followed, self.found = upload_of(self.query), gr.State(None), gr.State([])
         self._connect(worded(note))
 
     def _connect(self, words: Any) -> None:
-        ask = [self.model, self.asked, self.gallery, self.inside, self.count]
+        ask = [self.model, self.upload, self.followed, self.gallery, self.inside, self.count]
         answer = [self.hits, self.found, self.told, self.command]
-        self.query.input(lambda path: path, [self.query], [self.asked], **QUIET).then(
-            words(self.search), ask, answer, **QUIET
-        )
-        for control in (self.gallery.input, self.inside.input, self.count.release):
-            control(words(self.search), ask, answer, trigger_mode="always_last", **QUIET)
-        self.hits.select(words(self.follow), [self.found], [self.asked, self.query], **QUIET).then(
-            words(self.search), ask, answer, **QUIET
-        )
-        self.model.change(words(self.choose_model), [self.model], [self.gallery, self.inside], **QUIET).then(
-            words(self.search), ask, answer, **QUIET
-        )
+        self.hits.select(words(self.follow), [self.found], [self.followed, self.query], **QUIET)
+        chosen = self.model.change(words(self.choose_model), [self.model], [self.gallery, self.inside], **QUIET)
+        for control in (self.upload.change, chosen.success, self.gallery.input, self.inside.input, self.count.release):
+            done = control(words(self.search), ask, answer, trigger_mode="always_last", **QUIET)
+            done.failure(lambda: _NOTHING, None, answer, **QUIET)
 
     def choose_model(self, model: str | None) -> tuple[Any, Any]:
         """The galleries and domains of a model."""
@@ -61,23 +58,35 @@ class NeighboursTab:
         )
 
     def follow(self, found: list[Hit], event: gr.SelectData) -> tuple[Any, Any]:
-        """The hit that was clicked, as the next question."""
+        """The hit that was clicked, as the next question: what it is shown by, and where it is itself."""
         hit = found[int(event.index)]
-        return hit.path, pictured(hit.path)
+        image = pictured(hit.path)
+        if image is None:
+            return None, None
+        path = self.service.workspace.folder() / "hit.png"
+        image.save(path)
+        return (path, hit.path), str(path)
 
     def search(
-        self, model: str | None, asked: Path | None, gallery: str | None, inside: str, count: float
+        self,
+        model: str | None,
+        upload: Path | None,
+        followed: tuple[Path, Path] | None,
+        gallery: str | None,
+        inside: str,
+        count: float,
     ) -> tuple[Any, ...]:
-        """What is closest to the picture."""
-        if asked is None:
-            return [], [], "", ""
+        """What is closest to the picture; see `follow`."""
+        if upload is None:
+            return _NOTHING
+        asked = followed[1] if followed is not None and followed[0] == upload else upload
         within = None if inside == OTHERS else inside
         found = self.service.neighbours(model, asked, int(count), gallery=gallery, inside=within)
         seen = [(hit, pictured(hit.path)) for hit in found.hits]
         shown = [(image, f"{hit.label or ''} {hit.score:.2f}") for hit, image in seen if image is not None]
         hits = [hit for hit, image in seen if image is not None]
         gone = len(seen) - len(hits)
-        told = f"The picture is taken for one of **{found.domain}**." if found.domain else ""
+        told = f"The picture is taken for one of **{plain(found.domain)}**." if found.domain else ""
         told += f" {gone} of the images found are gone." if gone else ""
         weights = self.service.models.weights(model)
         path = self.service.galleries.path(weights, gallery)

@@ -1,6 +1,7 @@
 """What the tabs share: an upload that stays a file, and errors as sentences."""
 
 import functools
+import string
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ SHOWN_SIDE = 768
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
 """Of every event: scripts have the endpoint."""
 
+_PLAIN = {ord(mark): f"&#{ord(mark)};" for mark in string.punctuation}
+
 SOURCES = ["upload", "clipboard", "webcam"]
 
 
@@ -35,6 +38,15 @@ def _path_of(payload: Any) -> Any:
     return None if payload is None or not payload.path else Path(payload.path)
 
 
+def upload_of(image: gr.Image) -> gr.State:
+    """The path of the upload that `image` holds; it changes once where the image itself tells of a change twice."""
+    path = gr.State(None)
+    # One after the other, or the second would not know of the first.
+    alone = {"concurrency_limit": 1, "concurrency_id": "uploads", "show_progress": "hidden"}
+    image.change(lambda path: path, [image], [path], **{**QUIET, **alone})
+    return path
+
+
 def thumbnails(label: str, **settings: Any) -> gr.Gallery:
     """Images to choose one of, with their label above them: Gradio's would lie on the first."""
     gr.Markdown(label, elem_classes="label")
@@ -43,10 +55,9 @@ def thumbnails(label: str, **settings: Any) -> gr.Gallery:
 
 
 def command_box() -> gr.Code:
-    """Where the command line stands that does the same, to be copied."""
+    """Where the command line stands that does the same, to be copied; in one colour: Gradio's of options is hard to read."""
     return gr.Code(
-        label="The same in a shell", language="shell", interactive=False, lines=1, wrap_lines=True,
-        elem_classes="command",
+        label="The same in a shell", language=None, interactive=False, lines=1, wrap_lines=True, elem_classes="command",
     )  # fmt: skip
 
 
@@ -63,8 +74,8 @@ def worded(note: Note) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             try:
                 return handler(*values)
             except I2IError as error:
-                hint = f"<br>Try: {_escaped(error.hint)}" if error.hint else ""
-                raise gr.Error(f"{_escaped(error.message)}{hint}", duration=None, print_exception=False) from error
+                hint = f"<br>Try: {plain(error.hint)}" if error.hint else ""
+                raise gr.Error(f"{plain(error.message)}{hint}", duration=None, print_exception=False) from error
             except Exception as error:
                 note("".join(traceback.format_exception(error)))
                 told = "This is a bug in i2i: please report it, with the lines that the server printed."
@@ -83,8 +94,9 @@ def shown(path: Path, side: int = SHOWN_SIDE) -> Image.Image:
     return image
 
 
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")
+def plain(text: str) -> str:
+    """Text that may hold anything, as what HTML and Markdown show letter by letter."""
+    return text.translate(_PLAIN)
 
 
 def pictured(path: Path, side: int = 256) -> Image.Image | None:

@@ -7,7 +7,7 @@ import gradio as gr
 
 from i2i_cli.notes import Note
 from i2i_cli.web.orders import swap_command
-from i2i_cli.web.page.parts import QUIET, command_box, picture, worded
+from i2i_cli.web.page.parts import QUIET, command_box, picture, upload_of, worded
 from i2i_cli.web.service import Service
 
 
@@ -17,20 +17,15 @@ class SwapTab:
     def __init__(self, service: Service, model: gr.Dropdown, note: Note) -> None:
         self.service = service
         with gr.Row():
-            self.a, self.b = picture("A", elem_id="swap-a"), picture("B", elem_id="swap-b")
+            self.a, self.b = (upload_of(picture(name, elem_id=f"swap-{name.lower()}")) for name in "AB")
         with gr.Row():
-            self.a_as_b = gr.Image(
-                label="A in the look of B", interactive=False, buttons=["download"], height=300, elem_classes="fill"
-            )
-            self.b_as_a = gr.Image(
-                label="B in the look of A", interactive=False, buttons=["download"], height=300, elem_classes="fill"
-            )
+            self.a_as_b = _result("A in the look of B", elem_id="a-as-b")
+            self.b_as_a = _result("B in the look of A", elem_id="b-as-a")
         self.command = command_box()
+        asked, answer = [model, self.a, self.b], [self.a_as_b, self.b_as_a, self.command]
         for control in (self.a.change, self.b.change, model.change):
-            control(
-                worded(note)(self.swap), [model, self.a, self.b], [self.a_as_b, self.b_as_a, self.command],
-                trigger_mode="always_last", **QUIET,
-            )  # fmt: skip
+            done = control(worded(note)(self.swap), asked, answer, trigger_mode="always_last", **QUIET)
+            done.failure(lambda: (None, None, ""), None, answer, **QUIET)
 
     def swap(self, model: str | None, a: Path | None, b: Path | None) -> tuple[Any, ...]:
         """Both results, once both pictures are there."""
@@ -41,5 +36,7 @@ class SwapTab:
         return str(first), str(second), swap_command(a, b, self.service.models.weights(model).name)
 
 
-def _result(label: str) -> gr.Image:
-    return gr.Image(label=label, interactive=False, buttons=["download"], height=300, elem_classes="fill")
+def _result(label: str, elem_id: str) -> gr.Image:
+    return gr.Image(
+        label=label, interactive=False, buttons=["download"], height=300, elem_classes="fill", elem_id=elem_id
+    )

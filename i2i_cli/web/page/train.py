@@ -1,13 +1,14 @@
 """The tab that watches trainings: read from their folders alone, wherever they were started."""
 
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 
 from i2i_cli.jobs.training.curves import live_page
 from i2i_cli.jobs.training.watching import RunStatus, list_runs
 from i2i_cli.notes import Note
-from i2i_cli.web.page.parts import QUIET, shown, worded
+from i2i_cli.web.page.parts import QUIET, plain, shown, worded
 from i2i_cli.web.reports import CURVES, PREFIX, reports_in
 
 SECONDS = 5.0
@@ -63,5 +64,5 @@ def _sheet(status: RunStatus) -> Any:
 
 def _links(status: RunStatus) -> str:
     pages = [CURVES, *(name for name in reports_in(status.folder) if name != CURVES)] if status.history else []
-    links = [f"[{name}]({PREFIX}/{status.name}/{name})" for name in pages]
+    links = [f"[{plain(name)}]({PREFIX}/{quote(status.name)}/{quote(name)})" for name in pages]
     return f"As pages of their own: {', '.join(links)}" if links else ""
