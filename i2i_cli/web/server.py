@@ -6,7 +6,6 @@ import socket
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest import mock
 
 import uvicorn
 from fastapi import FastAPI
@@ -74,9 +73,11 @@ def _without_stubs() -> Iterator[None]:
             raise OSError(f"{thing.__name__} is in no file")
         return found(thing)
 
-    found = inspect.getfile
-    with mock.patch.object(inspect, "getfile", source_file):
+    found, inspect.getfile = inspect.getfile, source_file  # type: ignore[assignment]
+    try:
         yield
+    finally:
+        inspect.getfile = found
 
 
 def bound(host: str, port: int) -> socket.socket:
