@@ -10,7 +10,19 @@ import i2i_cli
 PACKAGE = Path(i2i_cli.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ALLOWED = {
-    "cli": {"cli", "web", "jobs", "inference", "checkpoints", "errors", "config", "files", "notes", "bundled", "i2i_cli"},
+    "cli": {
+        "cli",
+        "web",
+        "jobs",
+        "inference",
+        "checkpoints",
+        "errors",
+        "config",
+        "files",
+        "notes",
+        "bundled",
+        "i2i_cli",
+    },
     "jobs": {
         "jobs",
         "inference",
@@ -25,7 +37,19 @@ ALLOWED = {
         "bundled",
         "i2i_cli",
     },
-    "web": {"web", "jobs", "inference", "checkpoints", "data", "errors", "config", "files", "notes", "bundled", "i2i_cli"},
+    "web": {
+        "web",
+        "jobs",
+        "inference",
+        "checkpoints",
+        "data",
+        "errors",
+        "config",
+        "files",
+        "notes",
+        "bundled",
+        "i2i_cli",
+    },
     "inference": {"inference", "checkpoints", "engine", "data", "models", "errors", "config", "files", "notes"},
     "checkpoints": {"checkpoints", "models", "errors", "config", "files", "notes", "bundled"},
     "engine": {"engine", "models", "errors", "config", "files", "notes"},

@@ -141,7 +141,12 @@ def test_a_body_that_is_not_what_it_says_is_refused(client: TestClient, kind: st
 
 
 def test_of_a_field_that_comes_twice_one_counts(client: TestClient) -> None:
-    twice = [part(b"to", b"nowhere"), part(b"to", b"disc"), part(b"image", b"", b"a.png"), part(b"image", small(), b"b.png")]
+    twice = [
+        part(b"to", b"nowhere"),
+        part(b"to", b"disc"),
+        part(b"image", b"", b"a.png"),
+        part(b"image", small(), b"b.png"),
+    ]
     assert send(client, *twice).headers["content-disposition"].endswith("b-disc.png")
 
 
