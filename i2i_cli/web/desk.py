@@ -22,18 +22,25 @@ class Desk:
         self.waiting = waiting
         self._places = threading.BoundedSemaphore(waiting + 1)
         self._work = threading.Lock()
+        self._closed = False
 
     @contextmanager
     def place(self) -> Iterator[None]:
         """Wait for the turn, and hold it while the block runs.
 
         Raises:
-            BusyError: too many jobs wait already.
+            BusyError: too many jobs wait already, or the desk is closed.
         """
         if not self._places.acquire(blocking=False):
             raise BusyError(f"{self.waiting} jobs are waiting already", "try again in a moment")
         try:
             with self._work:
+                if self._closed:
+                    raise BusyError("the server ends", "start it again")
                 yield
         finally:
             self._places.release()
+
+    def close(self) -> None:
+        """Begin no job any more; the one at work is finished."""
+        self._closed = True

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from i2i_cli.notes import Note, silent
 from i2i_cli.web.endpoint import PREFIX, problem
 from i2i_cli.web.workspace import Workspace
 
@@ -51,10 +52,13 @@ class Guard:
 
     Args:
         hosts: names under which the server may be asked for; empty for any.
+        note: is told what Gradio cannot answer.
     """
 
-    def __init__(self, app: ASGIApp, workspace: Workspace, hosts: Collection[str] = LOOPBACK) -> None:
-        self.app, self.workspace, self.hosts = app, workspace, hosts
+    def __init__(
+        self, app: ASGIApp, workspace: Workspace, hosts: Collection[str] = LOOPBACK, note: Note = silent
+    ) -> None:
+        self.app, self.workspace, self.hosts, self._note = app, workspace, hosts, note
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -69,7 +73,32 @@ class Guard:
         if refused is not None:
             await problem(*refused)(scope, receive, _with_headers(send))
             return
-        await self.app(scope, receive, _with_headers(send))
+        answer = self._by_gradio if scope["path"].startswith(_GRADIO) else self.app
+        await answer(scope, receive, _with_headers(send))
+
+    async def _by_gradio(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As Gradio answers; what it trips over is a request that its page never makes, and is told as one."""
+        held, has_begun = list[Message](), False
+
+        async def sending(message: Message) -> None:
+            nonlocal has_begun
+            if held or message.get("status") == 500:  # without a word why: it raises next
+                held.append(message)
+            else:
+                has_begun = True
+                await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        except Exception as error:
+            self._note(f"{scope['method']} {scope['path']}: {type(error).__name__}: {error}")
+            if has_begun:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            else:
+                await problem(400, "this is no request of the page", "load the page again")(scope, receive, send)
+            return
+        for message in held:
+            await send(message)
 
     def _refused(self, scope: Scope, headers: Headers) -> Refusal | None:
         host = headers.get("host", "")

@@ -1,6 +1,8 @@
 """One server for the page and the endpoint."""
 
+import asyncio
 import inspect
+import logging
 import os
 import socket
 from collections.abc import Callable, Collection, Iterator
@@ -9,6 +11,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.routing import Mount
 
 from i2i_cli.errors import ConfigError
 from i2i_cli.notes import Note, silent
@@ -47,7 +50,15 @@ def web_app(service: Service, address: str, hosts: Collection[str] = LOOPBACK, n
         app, blocks, path="/", footer_links=[], run_history=False, max_file_size=MAX_UPLOAD, ssr_mode=False, pwa=False,
         enable_monitoring=False, mcp_server=False, show_error=False, **look,
     )  # fmt: skip
-    app.add_middleware(Guard, workspace=service.workspace, hosts=hosts)
+    app.add_middleware(Guard, workspace=service.workspace, hosts=hosts, note=note)
+    mounted = next(route.app for route in app.routes if isinstance(route, Mount))
+
+    def end() -> None:  # what open pages listen to would go on for as long as they are open
+        service.desk.close()
+        blocks.close(verbose=False)
+        mounted.stop_event.set()
+
+    app.state.end = end
     return app
 
 
@@ -104,20 +115,37 @@ def address_of(listening: socket.socket) -> str:
 
 
 def serve(app: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> None:
-    """Answer until a signal comes; `ready` is called when the first request can be."""
+    """Answer until a signal comes; `ready` is called when the first request can be.
+
+    Args:
+        app: of `web_app`.
+    """
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=SECONDS_TO_END, server_header=False,
     )  # fmt: skip
     server = _Server(config)
-    server.ready = ready
+    server.ready, server.end = ready, app.state.end
+    logging.getLogger("uvicorn.error").addFilter(_is_no_cut)
     server.run(sockets=[listening])
+
+
+def _is_no_cut(record: logging.LogRecord) -> bool:
+    """Whether a record is of more than a request that was cut off when the server ended: that is no fault."""
+    is_cancelled = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not is_cancelled and "timeout graceful shutdown exceeded" not in str(record.msg)
 
 
 class _Server(uvicorn.Server):
     ready: Callable[[], None] = staticmethod(lambda: None)
+    end: Callable[[], None] = staticmethod(lambda: None)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn does; then tell that it is done."""
         await super().startup(sockets)
         if self.started:
             self.ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Have what goes on end; then as uvicorn does."""
+        self.end()
+        await super().shutdown(sockets)

@@ -1,5 +1,6 @@
 """Where uploads and results lie while they are needed: one folder of this process's own, gone when it ends."""
 
+import atexit
 import re
 import shutil
 import tempfile
@@ -36,10 +37,13 @@ class Workspace:
     def __exit__(self, *error: object) -> None:
         self._ended.set()
         self._folder.cleanup()
+        # A job that is still at work writes on; the interpreter waits for it, and then this is called.
+        atexit.register(shutil.rmtree, self.root, ignore_errors=True)
 
     def folder(self) -> Path:
         """A new folder, which is removed when it is old."""
-        self.root.mkdir(mode=0o700, exist_ok=True)  # systems tidy up their temporary folders while servers run
+        if not self._ended.is_set():  # systems tidy up their temporary folders while servers run
+            self.root.mkdir(mode=0o700, exist_ok=True)
         return Path(tempfile.mkdtemp(dir=self.root))
 
     @contextmanager

@@ -35,3 +35,22 @@ def test_a_job_that_fails_leaves_its_place() -> None:
             raise ValueError("oops")
     with desk.place():
         pass
+
+
+def test_a_closed_desk_finishes_its_job_and_begins_none() -> None:
+    desk, told = Desk(2), list[BusyError]()
+
+    def wait() -> None:
+        try:
+            with desk.place():
+                raise AssertionError("a job was begun")
+        except BusyError as error:
+            told.append(error)
+
+    thread = threading.Thread(target=wait)
+    with desk.place():
+        thread.start()
+        time.sleep(0.02)
+        desk.close()
+    thread.join()
+    assert "ends" in told[0].message

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
 from i2i_cli.web.guard import MAX_UPLOAD, MAX_WORDS, Guard
 from i2i_cli.web.workspace import Workspace
@@ -110,3 +111,16 @@ def test_a_server_for_all_is_asked_by_any_name_but_not_by_other_pages(workspace:
     assert (
         client.post("/api/classify", files={"image": b"x"}, headers={"origin": "http://example.org"}).status_code == 403
     )
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_gradio_trips_over_is_told_in_a_sentence(workspace: Workspace, begun: bool) -> None:
+    async def tripping(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200 if begun else 500, "headers": []})
+        await send({"type": "http.response.body", "body": b"first", "more_body": begun})
+        raise KeyError(-1)
+
+    notes = list[str]()
+    answer = TestClient(Guard(tripping, workspace, note=notes.append), base_url="http://localhost").post(JOIN, json={})
+    assert notes == [f"POST {JOIN}: KeyError: -1"]
+    assert answer.text == "first" if begun else "no request of the page" in told(answer)
