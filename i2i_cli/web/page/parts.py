@@ -55,7 +55,7 @@ def thumbnails(label: str, **settings: Any) -> gr.Gallery:
 
 
 def command_box() -> gr.Code:
-    """Where the command line stands that does the same, to be copied; in one colour: Gradio's of options is hard to read."""
+    """Where the command line stands that does the same; in one colour, for Gradio's of options is hard to read."""
     return gr.Code(
         label="The same in a shell", language=None, interactive=False, lines=1, wrap_lines=True, elem_classes="command",
     )  # fmt: skip
