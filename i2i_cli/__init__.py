@@ -5,10 +5,14 @@ model = i2i.load("runs/faces")
 image = model.translate(image, to="anime")
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# Else onnxruntime, when it is imported, makes up an identifier of this machine and reports its use to its makers.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from i2i_cli.inference.runtime import load

@@ -36,7 +36,7 @@ def web_app(service: Service, address: str, hosts: Collection[str] = LOOPBACK, n
         note: is told of faults of ours, with their traceback.
     """
     keep_to_itself(service)
-    with _without_stubs():
+    with without_stubs():
         # Late: Gradio reads where it may write, and that it is to send nothing home, when it is imported.
         import gradio
 
@@ -51,7 +51,8 @@ def web_app(service: Service, address: str, hosts: Collection[str] = LOOPBACK, n
         enable_monitoring=False, mcp_server=False, show_error=False, **look,
     )  # fmt: skip
     app.add_middleware(Guard, workspace=service.workspace, hosts=hosts, note=note)
-    mounted = next(route.app for route in app.routes if isinstance(route, Mount))
+    apps = (route.app for route in app.routes if isinstance(route, Mount))
+    mounted = next(one for one in apps if isinstance(one, gradio.routes.App))
 
     def end() -> None:  # what open pages listen to would go on for as long as they are open
         service.desk.close()
@@ -73,7 +74,7 @@ def keep_to_itself(service: Service) -> None:
 
 
 @contextmanager
-def _without_stubs() -> Iterator[None]:
+def without_stubs() -> Iterator[None]:
     """While it is imported, Gradio writes type stubs beside its modules: half of the time that it takes.
 
     It writes none for a class that is in no file, so none of its classes is.

@@ -96,7 +96,7 @@ def test_what_is_no_whole_image_is_refused(client: TestClient, name: str) -> Non
 @pytest.mark.parametrize(
     "name",
     [
-        b"a\0b.png", b"a\nb.png", b"a\r\nSet-Cookie: x=1\r\n\r\n.png", b"x" * 5000 + b".png", "ä画😀".encode() * 100 + b".png",
+        b"a\0b.png", b"a\nb.png", b"a\r\nSet-Cookie: x=1\r\n\r\n.png", b"x" * 5000 + b".png", "ä画😀".encode() * 100,
         b"../../../etc/passwd", b"..", b".", b"/", b"C:\\x\\a.png", b"%2e%2e%2fa.png", b"-rf", b"\xff\xfe\xfa.png",
         b"con", b"a.png;b", "\u202egnp.a".encode(), b".png",
     ],

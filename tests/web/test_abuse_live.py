@@ -147,10 +147,9 @@ def test_who_hangs_up_gives_the_place_back(live: Live, photo: Path) -> None:
             with live.connect() as connection:
                 connection.sendall(whole[:sent])
     wait_for(lambda: live.translate(photo).status_code == 200)
-    with live.service.desk.place():
-        with live.connect() as connection:
-            connection.sendall(whole)
-            wait_for(lambda: live.translate(photo).status_code == 503)  # it has the place of the one that waits
+    with live.service.desk.place(), live.connect() as connection:
+        connection.sendall(whole)
+        wait_for(lambda: live.translate(photo).status_code == 503)  # it has the place of the one that waits
     wait_for(lambda: live.translate(photo).status_code == 200)
 
 

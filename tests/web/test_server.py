@@ -1,5 +1,6 @@
 """The command itself, in a process of its own: `i2i serve` until a signal ends it."""
 
+import inspect
 import signal
 import socket
 from pathlib import Path
@@ -8,7 +9,7 @@ import httpx
 import pytest
 
 from i2i_cli.errors import ConfigError
-from i2i_cli.web.server import address_of, bound
+from i2i_cli.web.server import address_of, bound, without_stubs
 from tests.cli.conftest import i2i
 from tests.web.conftest import serving
 
@@ -40,6 +41,13 @@ def test_a_port_that_is_taken_is_told() -> None:
         with pytest.raises(ConfigError, match=f"cannot listen at 127.0.0.1:{port}"):
             bound("127.0.0.1", port)
         assert address_of(taken) == f"http://127.0.0.1:{port}"
+
+
+def test_gradio_is_imported_without_writing_beside_its_modules() -> None:
+    with without_stubs():
+        with pytest.raises(OSError, match="Blocks is in no file"):
+            inspect.getfile(type("Blocks", (), {"__module__": "gradio.blocks"}))
+        assert inspect.getfile(Path).endswith("pathlib.py")
 
 
 def test_an_answer_is_sent_at_once() -> None:
