@@ -16,6 +16,9 @@ from i2i_cli.web.page.train import TrainTab
 from i2i_cli.web.page.translate import TranslateTab
 from i2i_cli.web.service import Service
 
+IDLE_SECONDS = 0.02
+"""Between two looks for work. Gradio looks a thousand times a second, which keeps a core busy for 8 % of the time."""
+
 
 def page(service: Service, address: str, note: Note = silent) -> tuple[gr.Blocks, dict[str, Any]]:
     """The page, and how it looks, as Gradio wants to be told.
@@ -47,6 +50,7 @@ def page(service: Service, address: str, note: Note = silent) -> tuple[gr.Blocks
             blocks.load(lambda: _portrait(service), None, [translating.picture], api_visibility="private")
         blocks.load(lambda: gr.Dropdown(list(service.models.served())), None, [model], api_visibility="private")
     blocks.queue(default_concurrency_limit=None)
+    blocks._queue.sleep_when_free = blocks._queue.progress_update_sleep_when_free = IDLE_SECONDS
     return blocks, {"theme": gr.themes.Default(), "css_paths": [Path(__file__).parent / "page.css"]}
 
 
