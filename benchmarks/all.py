@@ -2,7 +2,7 @@
 
     python benchmarks/all.py
 
-Takes under ten minutes on two cores. With a GPU the same commands use it: keep its table beside this one.
+Takes some ten minutes on two cores. With a GPU the same commands use it: keep its table beside this one.
 """
 
 import os
@@ -22,6 +22,7 @@ COMMANDS = {
     "What the additions cost": ("recipes.py",),
     "Folders": ("folders.py", "--small", "1000", "--large", "12", "-w", "faces"),
     "Start": ("startup.py", "faces"),
+    "Serving": ("serving.py", "start", "rates"),
     "Search": ("neighbours.py", "10000", "100000", "1000000"),
 }
 PACKAGES = ("torch", "numpy", "pillow", "typer", "onnxruntime", "faiss-cpu")

@@ -3,9 +3,10 @@
     python benchmarks/serving.py [start] [rates] [memory]
 
 start    seconds to the address, to the page and to the first translation; against `import gradio` alone, and against a
-         bare FastAPI server of the same model. With root's leave to (or where nobody maps them) files leave the cache.
+         bare FastAPI server of the same model; once more after the packages' files left the system's cache.
 rates    translations a second for 1, 4 and 10 clients at once, against the model called in a loop in one process, and
-         against the bare server, which reads, translates and writes as PNG; the three in turn.
+         against the bare server, which reads, translates and writes as PNG; the three in turn. All look for a face.
+         The server alone also rebuilds the image, to tell whether it is like what the model was trained on.
 memory   of the server after 50, 250 and 550 translations, and after as many events of the page.
 """
 

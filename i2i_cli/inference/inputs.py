@@ -286,6 +286,9 @@ def load_batches(
         chosen = sources[start : start + size]
         return [pool.submit(load_source, source, side, read_stdin) for source in chosen]
 
+    if len(sources) == 1:  # threads would take longer than they save
+        yield [load_source(sources[0], side, read_stdin)]
+        return
     with ThreadPoolExecutor() as pool:
         ahead = submit(0)
         for start in range(size, len(sources) + size, size):

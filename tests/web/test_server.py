@@ -17,17 +17,18 @@ from tests.web.conftest import serving
 def test_the_address_is_told_once_it_answers_and_a_signal_ends_it_cleanly(
     run: Path, photo: Path, tmp_path: Path
 ) -> None:
-    with serving(tmp_path, "-w", str(run)) as (process, address, scratch):
-        page = httpx.get(address, timeout=60)
+    with (
+        serving(tmp_path, "-w", str(run)) as (process, address, scratch),
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        page = client.get("/")
         assert page.status_code == 200 and "gradio_config" in page.text
-        assert httpx.get(f"{address}/gradio_api/info").status_code == 200
+        assert client.get("/gradio_api/info").status_code == 200
         with photo.open("rb") as file:
-            made = httpx.post(f"{address}/api/translate", files={"image": file}, data={"to": "disc"})
+            made = client.post("/api/translate", files={"image": file}, data={"to": "disc"})
         assert made.headers["content-type"] == "image/png", made.text
-        assert httpx.get(address, headers={"host": "example.org"}).status_code == 403
-        assert (
-            httpx.post(f"{address}/gradio_api/queue/join", json={"data": [{"path": "/etc/passwd"}]}).status_code == 400
-        )
+        assert client.get("/", headers={"host": "example.org"}).status_code == 403
+        assert client.post("/gradio_api/queue/join", json={"data": [{"path": "/etc/passwd"}]}).status_code == 400
         process.send_signal(signal.SIGTERM)
         _, told = process.communicate(timeout=20)
         assert process.returncode == 128 + signal.SIGTERM

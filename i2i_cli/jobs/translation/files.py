@@ -69,7 +69,8 @@ class FileTranslation:
                 loaded = [(task, item) for task, item in zip(owners, batch, strict=True) if isinstance(item, Loaded)]
                 items = [item for _, item in loaded]
                 made = self.translator.translated(items, self.targets, self.own, self.strength, len(tasks) <= BATCH)
-                written = pool.map(self._write, *zip(*loaded, strict=True), made) if loaded else iter(())
+                run = map if len(tasks) == 1 else pool.map  # for one, a thread would take longer than it saves
+                written = run(self._write, *zip(*loaded, strict=True), made) if loaded else iter(())
                 yield from _in_order(*before)  # while this batch is written, the next one is translated
                 before = (batch, written)
             yield from _in_order(*before)
