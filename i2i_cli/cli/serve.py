@@ -16,9 +16,9 @@ from i2i_cli.errors import ConfigError
 EXAMPLES = """Examples:
 
 \b
-  i2i serve                             the newest good run, or a shipped model
-  i2i serve -w faces -w runs/mine       two models to choose from
-  i2i serve --gallery photos/           and a folder to find neighbours in
+  i2i serve                        your runs, and the shipped models
+  i2i serve -w faces -w runs/mine  two models to choose from
+  i2i serve --gallery photos/      and a folder to find neighbours in
   curl -F image=@a.png -F to=anime localhost:7860/api/translate -o b.png
 """
 

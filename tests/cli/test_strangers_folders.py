@@ -117,6 +117,7 @@ def test_images_of_a_gallery_that_cannot_be_read_are_not_counted_as_queries(here
     assert "images failed" not in result.stderr, "the one query did not"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="takes another user's place")
 def test_a_user_without_a_home_searches_and_trains(here: Path, domains: Path) -> None:
     here.chmod(0o777)

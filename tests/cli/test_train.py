@@ -85,6 +85,7 @@ def test_few_images_come_with_what_helps(domains: Path) -> None:
     assert "the smallest domain" not in resumed.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("tensorboard") is None, reason="the extra tensorboard is not installed")
 def test_a_log_is_kept_where_it_is_asked_for_and_goes_on_by_itself(domains: Path) -> None:
     plain = RUNNER.invoke(app, ["train", str(domains), "--steps", "1", "--name", "plain", *TINY])
@@ -114,6 +115,7 @@ def test_minutes_take_the_place_of_steps(domains: Path) -> None:
     assert "steps = 0\nminutes = 0.01" in Path("runs/x/config.toml").read_text()
 
 
+@pytest.mark.slow
 def test_a_run_by_minutes_can_be_trained_on_by_steps(domains: Path) -> None:
     first = RUNNER.invoke(app, ["train", str(domains), "--minutes", "0.001", "--name", "x", "--json", *TINY])
     step = json.loads(first.stdout)["step"]

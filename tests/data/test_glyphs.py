@@ -44,6 +44,7 @@ def test_twins_are_dropped() -> None:
     assert len(kept) == len(set(kept)) > 1000
 
 
+@pytest.mark.slow
 def test_drawing_again_changes_nothing_and_another_time_gives_the_same(styles: Path, tmp_path: Path) -> None:
     path = styles / "train" / "serif" / "U+0042.png"
     before = path.stat().st_mtime_ns

@@ -165,6 +165,7 @@ def test_nothing_tells_where_an_export_was_made(exported: Path) -> None:
         assert b"jobs/export.py" not in raw and b"stack_trace" not in raw and str(exported).encode() not in raw, path
 
 
+@pytest.mark.slow
 def test_numbers_that_float16_holds_are_stored_in_it(run: Path, exported: Path, tmp_path: Path) -> None:
     pack(run / MODEL, tmp_path / "halves.safetensors")
     small = load(tmp_path / "halves.safetensors", "cpu")

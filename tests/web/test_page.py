@@ -108,7 +108,7 @@ def test_a_part_follows_the_click(service: Service, photo: Path, blocks: Any) ->
     seen, part, _, _, _ = tab.look(None, image, None)
     assert part.value == WHOLE
     click = gr.SelectData(None, {"index": [150, 60], "value": None})
-    chosen, crop, view, _ = tab.move(image, seen, None, 0.5, click)
+    chosen, crop, view, _ = tab.move(image, seen, 0.5, click)
     assert chosen.value == OWN and tuple(crop) == (120, 30, 60, 60) and view.size == (200, 120)
     *_, command, _ = tab.translate(*wish(tab, image, part=OWN, own_part=crop))
     assert "--crop 120,30,60,60" in command
@@ -128,13 +128,15 @@ def test_a_face_is_framed_and_translated_to_the_other_domain(workspace: Workspac
 def test_a_hit_asks_for_its_own_neighbours(service: Service, domains: Path, blocks: Any) -> None:
     tab = NeighboursTab(service, gr.Dropdown([]), print)
     name = list(service.galleries.served(service.models.weights()))[1]
-    shown, hits, told, _ = tab.search(None, uploaded(service, domains / "disc" / "03.png"), name, OTHERS, 4)
+    query = uploaded(service, domains / "disc" / "03.png")
+    shown, hits, told, _ = tab.search(None, query, None, name, OTHERS, 4)
     assert len(shown) == 4 and {hit.label for hit in hits} == {"square"} and "disc" in told
-    asked, _ = tab.follow(hits, gr.SelectData(None, {"index": 1, "value": None}))
-    _, hits, _, command = tab.search(None, asked, name, OTHERS, 4)
-    assert {hit.label for hit in hits} == {"disc"} and str(asked) in command
-    hits[0].path.unlink()
-    shown, left, told, _ = tab.search(None, asked, name, OTHERS, 4)
+    followed, upload = tab.follow(hits, gr.SelectData(None, {"index": 1, "value": None}))
+    asked = [None, Path(upload), followed, name, OTHERS, 4]
+    _, found, _, command = tab.search(*asked)
+    assert {hit.label for hit in found} == {"disc"} and str(hits[1].path) in command
+    found[0].path.unlink()
+    shown, left, told, _ = tab.search(*asked)
     assert len(shown) == len(left) == 3 and "1 of the images found are gone" in told
 
 
@@ -169,7 +171,7 @@ def test_errors_become_sentences_and_faults_are_told(capsys: pytest.CaptureFixtu
 
     with pytest.raises(gr.Error) as ours:
         worded(told.append)(bad)("ours")
-    assert "&lt;img> is no image" in str(ours.value) and "give another" in str(ours.value) and not told
+    assert "&#60;img&#62; is no image" in str(ours.value) and "give another" in str(ours.value) and not told
     with pytest.raises(gr.Error, match="bug"):
         worded(told.append)(bad)("fault")
     assert "ZeroDivisionError" in told[0]

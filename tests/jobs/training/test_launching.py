@@ -50,6 +50,7 @@ def test_two_processes_keep_one_run_that_one_goes_on_with(domains: Path, tmp_pat
     assert code == 2 and "training.fit_memory=false" in err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the processes in /proc")
 def test_a_killed_process_ends_the_run_which_can_be_resumed(domains: Path, tmp_path: Path) -> None:
     run = tmp_path / "runs" / "long"
