@@ -32,7 +32,9 @@ class Desk:
             BusyError: too many jobs wait already, or the desk is closed.
         """
         if not self._places.acquire(blocking=False):
-            raise BusyError(f"{self.waiting} jobs are waiting already", "try again in a moment")
+            waiting = {0: "another job is at work", 1: "one job is waiting already"}
+            told = waiting.get(self.waiting, f"{self.waiting} jobs are waiting already")
+            raise BusyError(told, "try again in a moment")
         try:
             with self._work:
                 if self._closed:

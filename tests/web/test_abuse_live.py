@@ -163,6 +163,6 @@ def test_of_a_flood_some_are_served_and_the_rest_is_told(live: Live, photo: Path
     for thread in threads:
         thread.join()
     refused = [one for one in answers if one.status_code == 503]
-    assert len(refused) == 11 and all("1 jobs are waiting" in one.json()["error"] for one in refused)
+    assert len(refused) == 11 and all("one job is waiting" in one.json()["error"] for one in refused)
     assert [one.status_code for one in answers if one not in refused] == [200]
     assert live.translate(photo).status_code == 200
