@@ -125,6 +125,16 @@ def test_a_face_is_framed_and_translated_to_the_other_domain(workspace: Workspac
     assert command.endswith("--to anime --paste")
 
 
+def test_a_dual_model_is_asked_for_what_a_picture_becomes(service: Service, factors: Path, blocks: Any) -> None:
+    tab, name = TranslateTab(service, gr.Dropdown([]), print), list(service.models.served())[1]
+    model = service.models.open(name)
+    for domain in model.domains:
+        image = uploaded(service, factors / domain / "01.png")
+        own = next(iter(service.classify(name, image)))
+        *_, to = tab.look(name, image, own)
+        assert to.value in model.targets_of(own) and to.value != own
+
+
 def test_a_hit_asks_for_its_own_neighbours(service: Service, domains: Path, blocks: Any) -> None:
     tab = NeighboursTab(service, gr.Dropdown([]), print)
     name = list(service.galleries.served(service.models.weights()))[1]

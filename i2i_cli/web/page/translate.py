@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from i2i_cli.data.geometry import Crop
+from i2i_cli.inference.latent_classifier import DOMAINS
 from i2i_cli.notes import Note
 from i2i_cli.web.orders import MAX_SAMPLES, TranslationOrder
 from i2i_cli.web.page.framing import LARGEST, OWN, WHOLE, Seen, choices, crop_of, framed, frames, middle, placed
@@ -147,10 +148,12 @@ class TranslateTab:
         return seen, gr.Radio(choices(seen), value=part), shown_parts, None, self._elsewhere(model, picture, to)
 
     def _elsewhere(self, model: str | None, picture: Path, to: str | None) -> Any:
-        """The choice of a domain, moved on where the picture is of that one itself."""
-        domains = self.service.models.weights(model).domains
+        """The choice of a domain, moved on where the picture is of that one itself, or does not become one of it."""
+        if DOMAINS not in self.service.models.weights(model).header.classifiers:
+            return gr.Radio()
         own = next(iter(self.service.classify(model, picture)))
-        return gr.Radio(value=next(name for name in domains if name != own)) if own == to else gr.Radio()
+        others = [name for name in self.service.models.open(model).targets_of(own) if name != own]
+        return gr.Radio(value=others[0]) if others and to not in others else gr.Radio()
 
     def frame(self, picture: Path | None, part: str, seen: Seen | None, own: Crop | None) -> tuple[Any, ...]:
         """The part that was chosen by name, drawn."""
