@@ -1,5 +1,6 @@
 """`i2i serve`"""
 
+import os
 import webbrowser
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +22,9 @@ EXAMPLES = """Examples:
   i2i serve --gallery photos/      and a folder to find neighbours in
   curl -F image=@a.png -F to=anime localhost:7860/api/translate -o b.png
 """
+
+MOST_WORKERS = 4
+"""Jobs at work at once, where there are as many cores: one job keeps little more than one busy."""
 
 NETWORK = "Network"
 """The group of the options that say who is answered."""
@@ -87,7 +91,8 @@ def serve(
     models, galleries = Models(weights or (), device, runtime, say), Galleries(gallery or (), say)
     is_private = host in LOOPBACK or host.startswith("127.")
     with bound(host, port) as listening, Workspace() as workspace:
-        service = Service(models=models, galleries=galleries, desk=Desk(waiting), workspace=workspace)
+        desk = Desk(waiting, min(MOST_WORKERS, os.cpu_count() or 1))
+        service = Service(models=models, galleries=galleries, desk=desk, workspace=workspace)
         address = address_of(listening)
         say(f"models: {', '.join(models.served())}")
         if not is_private:

@@ -1,4 +1,4 @@
-"""One job at a time, a few that wait, and a plain refusal for the rest. No torch."""
+"""A few jobs at a time, a few that wait, and a plain refusal for the rest. No torch."""
 
 import threading
 from collections.abc import Iterator
@@ -12,16 +12,17 @@ class BusyError(I2IError):
 
 
 class Desk:
-    """Lets one job work at a time: a model runs on all cores by itself.
+    """Lets so many jobs work at a time.
 
     Args:
-        waiting: most jobs that wait for the one at work.
+        waiting: most jobs that wait for those at work.
+        workers: most jobs at work.
     """
 
-    def __init__(self, waiting: int) -> None:
+    def __init__(self, waiting: int, workers: int = 1) -> None:
         self.waiting = waiting
-        self._places = threading.BoundedSemaphore(waiting + 1)
-        self._work = threading.Lock()
+        self._places = threading.BoundedSemaphore(waiting + workers)
+        self._work = threading.BoundedSemaphore(workers)
         self._closed = False
 
     @contextmanager
@@ -32,7 +33,7 @@ class Desk:
             BusyError: too many jobs wait already, or the desk is closed.
         """
         if not self._places.acquire(blocking=False):
-            waiting = {0: "another job is at work", 1: "one job is waiting already"}
+            waiting = {0: "other jobs are at work", 1: "one job is waiting already"}
             told = waiting.get(self.waiting, f"{self.waiting} jobs are waiting already")
             raise BusyError(told, "try again in a moment")
         try:
@@ -44,5 +45,5 @@ class Desk:
             self._places.release()
 
     def close(self) -> None:
-        """Begin no job any more; the one at work is finished."""
+        """Begin no job any more; those at work are finished."""
         self._closed = True

@@ -90,7 +90,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """Does what is asked for, one job at a time. Errors are sentences of ours, without names of folders."""
+    """Does what is asked for, a few jobs at a time. Errors are sentences of ours, without names of folders."""
 
     models: Models
     galleries: Galleries

@@ -28,6 +28,21 @@ def test_one_works_some_wait_and_the_rest_are_told() -> None:
     assert sorted(done) == [0, 1, 2]
 
 
+def test_as_many_work_as_are_told() -> None:
+    desk, together = Desk(0, workers=2), threading.Barrier(2)
+
+    def job() -> None:
+        with desk.place():
+            together.wait(5)  # each needs the other to be at work
+
+    threads = [threading.Thread(target=job) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not together.broken
+
+
 def test_a_job_that_fails_leaves_its_place() -> None:
     desk = Desk(0)
     for _ in range(3):
