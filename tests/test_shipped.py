@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 from typer.testing import CliRunner
 
 from i2i_cli.bundled import bundled_folder
@@ -73,6 +73,19 @@ def test_a_translated_face_is_kept_and_varies_with_the_code(here: Path) -> None:
         for square in (_square("img.png"), np.asarray(by_code[0]), _square(ROOT / "docs" / "astronaut.jpg"))
     )
     assert torch.cosine_similarity(own, again, 0) > torch.cosine_similarity(other, again, 0) + 0.2
+
+
+def test_a_drawn_bag_is_photographed_by_the_dual_model(here: Path) -> None:
+    sketch = Image.new("RGB", (128, 128), "white")
+    draw = ImageDraw.Draw(sketch)
+    draw.rectangle((24, 52, 104, 108), outline=(90, 90, 90), width=2)
+    draw.arc((40, 20, 88, 84), 180, 360, fill=(90, 90, 90), width=2)
+    sketch.save("sketch.png")
+    words = ["translate", "sketch.png", "--from", "sketch_bag", "--to", "photo_bag", "-o", "bag.png"]
+    told = RUNNER.invoke(app, words)
+    assert told.exit_code == 0 and "weights: edges, ONNX" in told.stderr
+    bag = np.asarray(Image.open("bag.png").convert("L"), np.float32)
+    assert bag[60:100, 34:94].mean() < 150 < 220 < bag[:, :12].mean(), "leather within the lines, white around them"
 
 
 def _square(path: str | Path) -> NDArray[np.uint8]:
