@@ -140,5 +140,5 @@ def test_too_many_are_told_to_come_again(service: Service, photo: Path) -> None:
     full = Service(**{**vars(service), "desk": Desk(0)})
     with full.desk.place():
         answer = post(TestClient(endpoint_app(full)), "translate", photo, 503, to="disc")
-    assert "waiting" in answer.json()["error"] and answer.headers["retry-after"]
+    assert "at work" in answer.json()["error"] and answer.headers["retry-after"]
     post(TestClient(endpoint_app(full)), "translate", photo, to="disc")
