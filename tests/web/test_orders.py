@@ -9,7 +9,7 @@ from i2i_cli.cli import app
 from i2i_cli.errors import ConfigError
 from i2i_cli.web.orders import TranslationOrder, classify_command, neighbours_command, swap_command
 
-IMAGE = Path("/work/uploads/query.png")
+IMAGE = Path("/uploads/query.png")
 
 
 @pytest.mark.parametrize(
