@@ -89,6 +89,7 @@ def serve(
     from i2i_cli.web.workspace import Workspace
 
     models, galleries = Models(weights or (), device, runtime, say), Galleries(gallery or (), say)
+    models.open()  # what is wrong with it, the device or the runtime is told now, not to the first visitor
     is_private = host in LOOPBACK or host.startswith("127.")
     with bound(host, port) as listening, Workspace() as workspace:
         desk = Desk(waiting, min(MOST_WORKERS, os.cpu_count() or 1))

@@ -77,10 +77,9 @@ class Endpoint:
     ) -> Response:
         """The image in another domain, as a file; with `samples`, a zip of files."""
         with self.service.workspace.scratch() as folder:
-            order = TranslationOrder(
-                image=_saved(image, folder / "image"), like=None if like is None else _saved(like, folder / "like"),
-                to=to, code=code, samples=samples, seed=seed, strength=strength, own=own, crop=crop, paste=paste,
-                size=size, suffix=f".{format}", model=model,
+            order = _order(
+                folder, image, like, to=to, code=code, samples=samples, seed=seed, strength=strength, own=own,
+                crop=crop, paste=paste, size=size, suffix=f".{format}", model=model,
             )  # fmt: skip
             made = self.service.translate(order, folder)
             headers = {NOTE: " ".join(made.notes).encode("ascii", "replace").decode()} if made.notes else {}
@@ -100,9 +99,8 @@ class Endpoint:
     ) -> Response:
         """A GIF from the image to its translation and back, or through samples."""
         with self.service.workspace.scratch() as folder:
-            order = TranslationOrder(
-                image=_saved(image, folder / "image"), like=None if like is None else _saved(like, folder / "like"),
-                to=to, code=code, samples=samples, seed=seed, own=own, crop=crop, model=model,
+            order = _order(
+                folder, image, like, to=to, code=code, samples=samples, seed=seed, own=own, crop=crop, model=model
             )  # fmt: skip
             return _file(self.service.morph(order, folder))
 
@@ -203,6 +201,12 @@ def problem(status: int, message: str, hint: str) -> JSONResponse:
     """An error as JSON."""
     headers = {"Retry-After": "2"} if status == 503 else {}
     return JSONResponse({"error": message, "hint": hint}, status, headers)
+
+
+def _order(folder: Path, image: UploadFile, like: UploadFile | None, **told: Any) -> TranslationOrder:
+    """An order whose pictures lie in `folder`."""
+    reference = None if like is None else _saved(like, folder / "like")
+    return TranslationOrder(image=_saved(image, folder / "image"), like=reference, **told)
 
 
 def _saved(upload: UploadFile, folder: Path) -> Path:

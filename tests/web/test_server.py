@@ -70,6 +70,8 @@ def test_an_address_for_all_is_told_as_one_to_open() -> None:
         (["--gallery", "nowhere"], 1, "there is no gallery nowhere"),
         (["--host", "no.such.host.invalid"], 2, "cannot listen at"),
         (["--port", "99999"], 2, "99999"),
+        (["--runtime", "magic"], 2, "there is no --runtime 'magic'"),
+        (["--device", "magic"], 2, "magic"),
     ],
 )
 def test_what_cannot_be_served_is_told(here: Path, words: list[str], code: int, told: str) -> None:
