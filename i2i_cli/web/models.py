@@ -7,7 +7,7 @@ from pathlib import Path
 from i2i_cli.checkpoints.names import MODEL, RUNS, list_weights
 from i2i_cli.checkpoints.weights import Weights, open_weights
 from i2i_cli.config import nearest
-from i2i_cli.errors import ConfigError, I2IError, WeightsError
+from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.inference.runtime import load
 from i2i_cli.inference.translator import Translator
 from i2i_cli.notes import Note, silent
@@ -82,11 +82,7 @@ class Models:
                 raise WeightsError(f"cannot read the model {weights.name}: {error.strerror}") from error
             known = self._opened.get(weights.path)
             if known is None or known[0] != written:
-                try:
-                    known = written, load(weights.path, self._device, self._runtime, self._note)
-                except I2IError as error:
-                    self._note(f"cannot open {weights.name}: {error.message}")
-                    raise
+                known = written, load(weights.path, self._device, self._runtime, self._note)
                 self._opened[weights.path] = known
             return known[1]
 
