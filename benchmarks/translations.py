@@ -25,7 +25,7 @@ from i2i_cli.data.domains import scan
 from i2i_cli.inference.loaded import load
 from i2i_cli.jobs.evaluation.translations import agreement
 from i2i_cli.models.family import TranslationModel
-from i2i_cli.models.probes import Judge, as_judged, fit_judge
+from i2i_cli.models.probes import Judge, fit_judge
 
 CPU = torch.device("cpu")
 NUM_CODES = 10
@@ -77,7 +77,7 @@ def images_of(dataset: Dataset, rows: Tensor) -> Tensor:
 def fresh_judge(dataset: Dataset) -> Judge:
     """A classifier of the domains, trained on real training images alone."""
     rows = torch.cat([dataset.rows(dataset.train, label, 1000) for label in range(len(dataset.domains))])
-    seen = torch.cat([as_judged(images_of(dataset, chunk)) for chunk in rows.split(256)])
+    seen = torch.cat([images_of(dataset, chunk).half() for chunk in rows.split(256)])
     return fit_judge(seen, dataset.labels[rows], len(dataset.domains), steps=400, seed=0)
 
 

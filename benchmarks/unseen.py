@@ -20,7 +20,7 @@ from i2i_cli.data.domains import scan
 from i2i_cli.inference.loaded import load
 from i2i_cli.jobs.evaluation.translations import agreement
 from i2i_cli.models.family import TranslationModel
-from i2i_cli.models.probes import as_judged, fit_judge
+from i2i_cli.models.probes import fit_judge
 
 LIMIT = 150
 
@@ -45,7 +45,7 @@ def main() -> None:
     translator = load(sys.argv[1], device="cpu")
     model, dataset = translator.model, decoded(scan(Path(sys.argv[2])), translator.image_size)
     labels = range(len(dataset.domains))
-    seen = torch.cat([as_judged(images_of(dataset, dataset.train, label, 1000)) for label in labels])
+    seen = torch.cat([images_of(dataset, dataset.train, label, 1000).half() for label in labels])
     truth = torch.cat([torch.full((len(dataset.rows(dataset.train, label, 1000)),), label) for label in labels])
     judge = fit_judge(seen, truth, len(dataset.domains), steps=600, seed=0)
     held_out = {name: images_of(dataset, dataset.test, label, LIMIT) for label, name in enumerate(dataset.domains)}

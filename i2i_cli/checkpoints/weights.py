@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from i2i_cli.checkpoints.doubt import doubt
 from i2i_cli.checkpoints.header import Header, read_header
 from i2i_cli.checkpoints.names import (
     DEFAULT,
@@ -19,13 +20,6 @@ from i2i_cli.config import nearest
 from i2i_cli.errors import ConfigError, WeightsError
 from i2i_cli.files import shown_path
 from i2i_cli.notes import Note, silent
-
-MIN_STEPS = 200
-"""A run without held-out figures has to be this long to be used unasked."""
-
-MAX_REBUILD_ERROR = 0.35
-MIN_JUDGED = 0.25
-"""Of the worst pair of domains: share of translations classified as the target."""
 
 
 class Weights:
@@ -135,19 +129,6 @@ def _best(entries: Sequence[WeightsEntry], note: Note) -> WeightsEntry | None:
         verb = "using" if chosen is runs[0] else "not using"
         note(f"{verb} the newest run, {runs[0].name}: {doubts[runs[0].name]}")
     return chosen
-
-
-def doubt(header: Header) -> str:
-    """Why weights should not be used unasked, from their held-out figures; "" where nothing speaks against it."""
-    judged, error = header.figures.get("judged") or {}, header.figures.get("reconstruction_l1")
-    if not judged:
-        return f"it was trained for {header.step} steps" if header.step < MIN_STEPS else ""
-    worst = min(judged, key=lambda pair: judged[pair])
-    if judged[worst] < MIN_JUDGED:
-        return f"only {judged[worst]:.0%} of its translations {worst} are classified as the target"
-    if error is not None and error > MAX_REBUILD_ERROR:
-        return f"its rebuild error is {error:.2f}, above {MAX_REBUILD_ERROR}"
-    return ""
 
 
 def _domains_of(entry: WeightsEntry) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from i2i_cli.checkpoints.doubt import alarm
 from i2i_cli.cli.progress import stop_on_signal
 from i2i_cli.cli.report import print_result, say, stderr_console
 from i2i_cli.jobs.training.launching import end_at_once, is_orphaned, is_shared, leads
@@ -21,14 +22,17 @@ from i2i_cli.jobs.training.words import readable
 if TYPE_CHECKING:
     from PIL import Image
 
-    from i2i_cli.jobs.training.held_out import HeldOutFigures
+    from i2i_cli.jobs.training.figures import HeldOutFigures
     from i2i_cli.jobs.training.start import TrainingResult
 
 PLAIN_EVERY = 30.0
 """Seconds between two plain lines."""
 
 DECODING, TRAINING, ENCODING = "reading images", "training", "writing the images' codes"
-LEGEND = "classified as the target: more is better, up to the share of real images; all others: less is better"
+LEGEND = (
+    "classified as the target, own input found again and nearest other output: more is better, up to real images; "
+    "all others: less is better"
+)
 
 
 class _Bars(Progress):
@@ -107,14 +111,19 @@ class TrainingView(Observer):
     def scored(self, step: int, figures: "HeldOutFigures") -> None:
         rebuilt, leak, floor = figures.reconstruction_l1, figures.leak_means, figures.frechet_reconstruction
         worst, chance = min(figures.judged.values()), 1 / figures.num_domains
+        found, apart = figures.found, figures.apart
         parts = [
             "" if rebuilt is None else f"rebuild error {rebuilt:.3f}",
             f"classified as the target {figures.mean_judged:.1%} (worst pair {worst:.1%}; "
             f"real images {figures.judge_accuracy:.1%})",
             f"Frechet {figures.mean_frechet:.2f}" + ("" if floor is None else f" (rebuilt images {floor:.2f})"),
+            f"own input found again {min(found.values()):.0%}" if found else "",
+            f"nearest other output {min(apart.values()):.2f} of real images'" if apart else "",
             "" if leak is None else f"domain leakage {leak:.2f} (chance {chance:.2f})",
         ]
         self._print(f"step {step:,}, held out: {', '.join(part for part in parts if part)}")
+        if problem := alarm(figures.to_dict()):
+            self._print(f"  warning: {problem}")
         if not self._has_scored:
             self._print(f"  {LEGEND}")
         self._has_scored = True

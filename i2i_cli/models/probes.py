@@ -1,5 +1,6 @@
 """Fresh networks that measure a model and never train it: an image classifier and a code probe."""
 
+import itertools
 import math
 
 import torch
@@ -9,17 +10,11 @@ from torch import Tensor, nn
 from i2i_cli.models.layers import SLOPE, ConvBlock
 from i2i_cli.models.seeding import own_draws
 
-JUDGE_SIDE = 32
-"""Images are judged at this side: enough to tell domains apart, and quick."""
-
-
-def as_judged(images: Tensor) -> Tensor:
-    """`images` (B, 3, H, W) at the side at which they are judged."""
-    return F.interpolate(images.float(), (JUDGE_SIDE, JUDGE_SIDE), mode="area")
+SMALLEST_SIDE = 32
 
 
 class Judge(nn.Module):
-    """A small classifier of domains, trained on real images alone, that scores translations.
+    """A small classifier of domains, trained on real images alone, that scores translations at their own resolution.
 
     Its penultimate features (B, 64), scaled to a variance of 1 over all training images, serve
     distances between sets of images.
@@ -27,17 +22,20 @@ class Judge(nn.Module):
 
     scale: Tensor
 
-    def __init__(self, num_domains: int) -> None:
+    def __init__(self, num_domains: int, side: int) -> None:
         super().__init__()
+        self.side = max(side, SMALLEST_SIDE)
+        num_stages = max(3, round(math.log2(self.side / 4)))
+        widths = [3, *(max(16, 32 // 2**place) for place in reversed(range(num_stages - 2))), 64, 64]
+        stages = [ConvBlock(i, o, stride=2) for i, o in itertools.pairwise(widths)]
         self.layers = nn.Sequential(
-            ConvBlock(3, 32, stride=2), ConvBlock(32, 64, stride=2), ConvBlock(64, 64, stride=2), nn.Flatten(),
-            nn.Linear(64 * 16, 64), nn.LeakyReLU(SLOPE),
-        )  # fmt: skip
+            *stages, nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(64 * 16, 64), nn.LeakyReLU(SLOPE)
+        )
         self.head = nn.Linear(64, num_domains)
         self.register_buffer("scale", torch.ones(64))
 
     def features(self, images: Tensor) -> Tensor:
-        """(B, 64) from images (B, 3, H, W) in [-1, 1] of any size."""
+        """(B, 64) from images (B, 3, S, S) in [-1, 1]; of another side than the judge's they are scaled to it."""
         with torch.autocast(images.device.type, enabled=False):
             return self._hidden(images) / self.scale
 
@@ -49,18 +47,21 @@ class Judge(nn.Module):
         return self.head(self._hidden(images))
 
     def _hidden(self, images: Tensor) -> Tensor:
-        return self.layers(as_judged(images))
+        images = images.float()
+        if images.shape[-1] != self.side:
+            images = F.interpolate(images, (self.side, self.side), mode="area")
+        return self.layers(images)
 
     @torch.no_grad()
     def set_scale(self, images: Tensor) -> None:
         """Take the features' spread over `images` for the unit of `features`."""
-        self.scale.copy_(torch.cat([self._hidden(chunk) for chunk in images.split(256)]).std(0).clamp_min(1e-3))
+        self.scale.copy_(torch.cat([self._hidden(chunk) for chunk in images.split(64)]).std(0).clamp_min(1e-3))
 
 
 def fit_judge(images: Tensor, labels: Tensor, num_domains: int, *, steps: int, seed: int) -> Judge:
-    """A judge that saw `images` (n, 3, 32, 32), as `as_judged` gives them, with labels (n,) and nothing else."""
+    """A judge that saw `images` (n, 3, S, S), in half precision to save memory, with labels (n,) and nothing else."""
     with own_draws(seed):
-        judge = Judge(num_domains).to(images.device)
+        judge = Judge(num_domains, images.shape[-1]).to(images.device)
     fit(judge, images, labels, steps=steps, seed=seed)
     judge.set_scale(images)
     return judge
@@ -102,7 +103,7 @@ def fit(
         for group in optimiser.param_groups:
             group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * step / steps))
         rows = torch.multinomial(weights, 64, replacement=True, generator=generator)
-        logits = network(inputs[rows.to(inputs.device)])
+        logits = network(inputs[rows.to(inputs.device)].float())
         if targets is None:
             loss = F.cross_entropy(logits, labels[rows].to(inputs.device))
         else:

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from i2i_cli.checkpoints import names
+from i2i_cli.checkpoints.doubt import MIN_STEPS
 from i2i_cli.checkpoints.header import read_header
 from i2i_cli.checkpoints.names import find_weights, list_weights, new_run
 from i2i_cli.checkpoints.tensors import load_tensors, save_tensors
-from i2i_cli.checkpoints.weights import MIN_STEPS, open_weights
+from i2i_cli.checkpoints.weights import open_weights
 from i2i_cli.errors import WeightsError
 from i2i_cli.jobs.weights import check_weights
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from i2i_cli.checkpoints import names
+from i2i_cli.checkpoints.doubt import MIN_STEPS, doubt
 from i2i_cli.checkpoints.header import read_header
-from i2i_cli.checkpoints.weights import MIN_STEPS, doubt, open_weights
+from i2i_cli.checkpoints.weights import open_weights
 from i2i_cli.errors import ConfigError
 from tests.checkpoints.test_names import rewrite
 

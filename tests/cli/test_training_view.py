@@ -8,7 +8,7 @@ from PIL import Image
 
 from i2i_cli.cli import training_view
 from i2i_cli.cli.training_view import TrainingView
-from i2i_cli.jobs.training.held_out import HeldOutFigures
+from i2i_cli.jobs.training.figures import HeldOutFigures
 
 SHEET = Image.new("RGB", (4, 4))
 TERMS = {"pixel": 0.528, "content_ridge": 0.2, "kl": 0.13, "domain_stream": 1.4, "domain_critic": 1.4}

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from i2i_cli.checkpoints.doubt import MAX_REBUILD_ERROR, MIN_JUDGED, doubt
 from i2i_cli.checkpoints.header import Header
-from i2i_cli.checkpoints.weights import MAX_REBUILD_ERROR, MIN_JUDGED, doubt
-from i2i_cli.jobs.training.held_out import HeldOutFigures
+from i2i_cli.jobs.training.figures import HeldOutFigures
 from i2i_cli.jobs.verdict import LOOK, NOT_HELD_OUT, Finding, advice, graded, percent, score_of, verdict
 
 GOOD: dict[str, Any] = {

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from i2i_cli.models.probes import Judge, balanced_accuracy, code_probe, fit, frechet_distance
+from i2i_cli.models.probes import Judge, balanced_accuracy, code_probe, fit, fit_judge, frechet_distance
 
 
 def test_frechet_distance_of_known_normals() -> None:
@@ -39,9 +39,22 @@ def test_a_probe_reads_what_is_there_and_only_that() -> None:
 
 def test_judge_features_have_the_unit_of_the_training_images() -> None:
     torch.manual_seed(0)
-    judge, images = Judge(2).eval(), torch.rand(300, 3, 40, 40) * 2 - 1
+    judge, images = Judge(2, 40).eval(), torch.rand(300, 3, 40, 40) * 2 - 1
     logits = judge(images)
     judge.set_scale(images)
     features = judge.features(images).detach()
     assert float(features.std(0).median()) == pytest.approx(1, abs=0.01)
     assert torch.allclose(judge.classify(features), logits, atol=1e-4)
+
+
+@pytest.mark.parametrize("side", [16, 32, 64, 128])
+def test_a_judge_sees_images_at_their_own_side(side: int) -> None:
+    """A pattern of single pixels, which is gone at half the side, tells two domains apart."""
+    random = torch.Generator().manual_seed(0)
+    board = (torch.arange(side)[:, None] + torch.arange(side)) % 2 * 0.4 - 0.2
+    images = 0.1 * torch.randn(60, 3, side, side, generator=random)
+    labels = torch.arange(60) % 2
+    images[labels == 1] += board
+    judge = fit_judge(images.half(), labels, 2, steps=25, seed=0)
+    features = judge.features(images)
+    assert features.shape == (60, 64) and balanced_accuracy(judge.classify(features), labels) > 0.95

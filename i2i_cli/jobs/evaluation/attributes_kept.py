@@ -6,7 +6,7 @@ from torch import Tensor
 from i2i_cli.jobs.evaluation.inputs import EvaluationData, Pictures
 from i2i_cli.jobs.evaluation.measurement import Measurement, Section, mean_of, with_means
 from i2i_cli.jobs.evaluation.translations import made, returned
-from i2i_cli.models.probes import Judge, as_judged, fit
+from i2i_cli.models.probes import Judge, fit
 from i2i_cli.models.seeding import own_draws
 
 STEPS = 1200
@@ -49,9 +49,9 @@ def _reader(data: EvaluationData, pictures: Pictures, seed: int) -> Judge:
     """A network of the attributes, trained on the real training images that they are known of."""
     told = torch.nonzero(~pictures.known.isnan().all(1)).flatten()
     known = Pictures(pictures.squares[told], pictures.labels[told], (), pictures.known[told])
-    seen = torch.cat([as_judged(images) for images, _ in known.batches(data.translator.device)])
+    seen = torch.cat([images.half() for images, _ in known.batches(data.translator.device)])
     with own_draws(seed):
-        network = Judge(len(data.attributes)).to(seen.device)
+        network = Judge(len(data.attributes), seen.shape[-1]).to(seen.device)
     fit(network, seen, known.labels, steps=STEPS, seed=seed, targets=known.known)
     return network
 

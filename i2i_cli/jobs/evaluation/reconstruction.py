@@ -5,6 +5,7 @@ from torch import Tensor
 
 from i2i_cli.jobs.evaluation.inputs import EvaluationData
 from i2i_cli.jobs.evaluation.measurement import Measurement, Section, mean_of, with_means
+from i2i_cli.models.likeness import gradient_energy
 
 TEXT = (
     "Held-out images compared with images rebuilt from their own codes, by domain. L1: mean absolute error of images "
@@ -41,12 +42,6 @@ def reconstruction(data: EvaluationData) -> Section:
         if perceptual is not None:
             figures.append(mean_of("LPIPS", domain, perceptual(y, x)))
     return Section(name="reconstruction", text=TEXT, figures=with_means(figures))
-
-
-def gradient_energy(images: Tensor) -> Tensor:
-    """Mean squared difference between neighbouring pixels (B,): what blur takes away first."""
-    across, down = images.diff(dim=3).square().mean((1, 2, 3)), images.diff(dim=2).square().mean((1, 2, 3))
-    return across + down
 
 
 def sharpness(subject: str, made: Tensor, real: Tensor, rebuilt: Tensor | None = None) -> Measurement:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from i2i_cli.jobs.evaluation.measurement import MEAN, Measurement
-from i2i_cli.jobs.verdict import FRECHET, JUDGED, Finding, Level, Verdict, graded, percent, verdict
+from i2i_cli.jobs.verdict import APART, FOUND, FRECHET, JUDGED, Finding, Level, Verdict, graded, percent, verdict
 
 if TYPE_CHECKING:
     from i2i_cli.jobs.evaluation.evaluate import Evaluation
@@ -29,6 +29,8 @@ TITLES = {
 MEASURES = {
     "judged": JUDGED,
     "content found": "content found again",
+    "found": FOUND,
+    "apart": APART,
     "edges": "edges kept",
     "L1": "rebuild error (L1)",
     "cycle L1": "round-trip error (L1)",
@@ -54,6 +56,7 @@ def figures_of(evaluation: "Evaluation") -> dict[str, Any]:
     judged, frechet = (_pairs(found.get(name, ()), measure) for name, measure in (
         ("translation", "judged"), ("realism", "Frechet"),
     ))  # fmt: skip
+    found_again, apart = (_pairs(found.get("translation", ()), measure) for measure in ("found", "apart"))
     figures = {
         "held_out": True,
         "reconstruction_l1": _mean(_pairs(found.get("reconstruction", ()), "L1")),
@@ -61,6 +64,8 @@ def figures_of(evaluation: "Evaluation") -> dict[str, Any]:
         "judge_accuracy": _mean_reference(judged),
         "frechet": {figure.subject: figure.value for figure in frechet},
         "frechet_reconstruction": _mean_reference(frechet),
+        "found": {figure.subject: figure.value for figure in found_again},
+        "apart": {figure.subject: figure.value for figure in apart},
         "leak_means": _mean(_pairs(found.get("leak", ()), "content, MLP")),
         "leak_noisy": _mean(_pairs(found.get("leak", ()), "content with noise, MLP")),
         "variety": _mean(_pairs(found.get("realism", ()), "variety, inputs")),

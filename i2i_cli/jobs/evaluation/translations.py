@@ -9,7 +9,8 @@ from torch import Tensor
 
 from i2i_cli.jobs.evaluation.inputs import CHUNK, EvaluationData
 from i2i_cli.jobs.evaluation.measurement import Measurement, Section, mean_of, share_of, with_means
-from i2i_cli.models.probes import Judge, as_judged, fit_judge
+from i2i_cli.models.likeness import FEWEST, MOST, apartness, found_again, layout, worn
+from i2i_cli.models.probes import Judge, fit_judge
 
 JUDGE_STEPS = 600
 NOISE = 0.5
@@ -20,8 +21,13 @@ TEXT = (
     "share of translations that a classifier trained on real images alone classifies as the target (reference: its "
     "accuracy on real images of the target). Content found: share of translations whose content code is closest to "
     "that of their own input, among all inputs (reference: chance). Edges: correlation of a translation's edges with "
-    "its input's (reference: with another's). Cycle L1: error after translating there and back (reference: rebuilt "
-    f"directly). Moved by noise: how far an output moves when {NOISE:g} deviations of noise are added to its content "
+    "its input's (reference: with another's). Found: share of translations by one code that resemble their own input "
+    f"most, of up to {MOST}, by where oriented edges are, which no model learns to please (reference: chance). "
+    "Content kept: share of them whose content code is nearest to their own input's after blur and noise, which wipe "
+    "out hidden traces. Apart: distance of a translation by one code to the nearest other one, as a ratio to that "
+    "among real images of the target (near 0 all translations are one). Cycle L1: error after translating there and "
+    "back (reference: rebuilt directly). "
+    f"Moved by noise: how far an output moves when {NOISE:g} deviations of noise are added to its content "
     "code, as a share of the distance between two outputs."
 )
 
@@ -62,7 +68,7 @@ def made(data: EvaluationData, seed: int) -> Iterator[Made]:
 def _judge_of(data: EvaluationData, seed: int) -> Judge:
     pictures = data.train_pictures
     assert pictures is not None
-    seen = torch.cat([as_judged(images) for images, _ in pictures.batches(data.translator.device)])
+    seen = torch.cat([images.half() for images, _ in pictures.batches(data.translator.device)])
     return fit_judge(seen, pictures.labels, len(data.domains), steps=JUDGE_STEPS, seed=seed)
 
 
@@ -81,12 +87,39 @@ def translation(data: EvaluationData, seed: int) -> Section:
         taken = _judged(judge, found.outputs)[data.fresh_of(found.a)] == found.b
         figures.append(share_of("judged", name, taken, real[found.b]))
         figures += _kept(data, found, name)
+        figures += _alike(data, found, name, seed)
         figures.append(_moved(data, found, name, seed))
     return Section(name="translation", text=TEXT, figures=with_means(figures))
 
 
+@torch.no_grad()
+def _alike(data: EvaluationData, found: Made, name: str, seed: int) -> list[Measurement]:
+    """Whether the translations by one code still are of their own inputs, and differ from one another."""
+    model, pictures = data.translator.model, data.test_pictures
+    assert pictures is not None
+    real = layout(pictures.of(found.b).images(data.translator.device)[:MOST])
+    inputs, content = found.inputs[:MOST], found.content[:MOST]
+    if min(len(inputs), len(real)) < FEWEST:
+        return []
+    code, generator, made, again = model.target_codes(found.b)[:1], torch.Generator().manual_seed(seed), [], []
+    for part in content.split(CHUNK):
+        outputs = model.decode(part, code.to(part.device).expand(len(part), *code.shape[1:])).float()
+        made.append(layout(outputs))
+        labels = torch.full((len(part),), found.b, device=part.device)
+        again.append(model.encode(worn(outputs, generator), labels).content.flatten(1))
+    layouts, chance = torch.cat(made), 1 / len(inputs)
+    figures = [
+        share_of("found", name, found_again(layouts, layout(inputs)).cpu(), chance),
+        mean_of("apart", name, apartness(layouts, real), 1.0),
+    ]
+    if model.splits_codes:
+        kept = found_again(torch.cat(again), content.flatten(1)).cpu()
+        figures.append(share_of("content kept", name, kept, chance))
+    return figures
+
+
 def _judged(judge: Judge, images: Tensor) -> Tensor:
-    return torch.cat([judge(chunk).argmax(1) for chunk in images.split(256)]).cpu()
+    return torch.cat([judge(chunk).argmax(1) for chunk in images.split(CHUNK)]).cpu()
 
 
 def _kept(data: EvaluationData, found: Made, name: str) -> list[Measurement]:

@@ -14,7 +14,7 @@ from i2i_cli.jobs.plots.charts import Curve, CurveGroup, chart
 from i2i_cli.jobs.plots.pages import inline, render
 from i2i_cli.jobs.training.layout import LATEST, SAMPLES, journal_of, sample_sheets
 from i2i_cli.jobs.training.watching import RunStatus
-from i2i_cli.jobs.training.words import HELD_OUT, TERMS, Words, words_of
+from i2i_cli.jobs.training.words import HELD_OUT, MORE_IS_BETTER, TERMS, Words, words_of
 from i2i_cli.jobs.verdict import SCORE, advice, number, verdict
 
 if TYPE_CHECKING:
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".html", ".csv")
 ERRORS = ("reconstruction_l1",)
-SHARES = ("mean_judged", "worst_judged", "judge_accuracy", "leak_noisy", "leak_means")
+SHARES = (
+    "mean_judged", "worst_judged", "judge_accuracy", "worst_found", "worst_content_kept", "worst_apart",
+    "worst_sharpness", "leak_noisy", "leak_means",
+)  # fmt: skip
 DISTANCES = ("mean_frechet", "frechet_reconstruction", "shortfall")
 MAX_SAMPLES = 8
 SHEET_PIXELS = 18_000_000
@@ -57,7 +60,7 @@ def curve_groups(lines: Iterable[dict[str, Any]]) -> tuple[CurveGroup, ...]:
             "Errors of images", "Differences between images: all of them should fall.",
             (*_terms(training, readable=True), *_held_out(scores, ERRORS)),
         ),
-        CurveGroup("Shares of held-out images", "1 is all of them.", _held_out(scores, SHARES)),
+        CurveGroup("Shares of held-out images", "1 is all of them, or as real images.", _held_out(scores, SHARES)),
         CurveGroup("Distances of held-out images", "Lower is better.", _held_out(scores, DISTANCES)),
         CurveGroup(
             "Forces between networks", "They pull against each other, so they tell little by themselves: a flat line "
@@ -92,9 +95,9 @@ def _numbers(line: dict[str, Any]) -> dict[str, float]:
 
 
 def _with_worst(line: dict[str, Any]) -> dict[str, Any]:
-    judged = line.get("judged")
-    shares = _numbers(judged) if isinstance(judged, dict) else {}
-    return line | ({"worst_judged": min(shares.values())} if shares else {})
+    """The line, with the least of every figure that pairs of domains have where more is better."""
+    found = {name: _numbers(pairs) for name in MORE_IS_BETTER if isinstance(pairs := line.get(name), dict)}
+    return line | {f"worst_{name}": min(pairs.values()) for name, pairs in found.items() if pairs}
 
 
 def _curve(lines: Sequence[dict[str, Any]], name: str, words: Words) -> Curve:

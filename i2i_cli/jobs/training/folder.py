@@ -142,8 +142,12 @@ class RunFolder:
         save_tensors(self.best, tensors, header.to_metadata())
 
     def least_shortfall(self) -> float:
-        """`HeldOutFigures.shortfall` of the best model so far; infinity where there is none."""
-        return float(read_header(self.best).figures["shortfall"]) if self.best.is_file() else float("inf")
+        """`HeldOutFigures.shortfall` of the best model so far; infinity where there is none.
+
+        Infinity too where an earlier version kept it, which did not ask whether translations are of their input.
+        """
+        figures = read_header(self.best).figures if self.best.is_file() else {}
+        return float(figures["shortfall"]) if "sharpness" in figures else float("inf")
 
     def latest_figures(self) -> dict[str, Any]:
         """The held-out figures that were journalled last; none for a new run."""

@@ -1,7 +1,6 @@
 """Held-out figures: how well a model reconstructs, hides the domain, and translates."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -9,79 +8,18 @@ from torch import Tensor
 
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import Dataset
+from i2i_cli.jobs.training.figures import HeldOutFigures
 from i2i_cli.models.family import Batch, TranslationModel
+from i2i_cli.models.likeness import FEWEST, MOST, apartness, found_again, gradient_energy, layout, worn
 from i2i_cli.models.peers import Draws
-from i2i_cli.models.probes import Judge, as_judged, balanced_accuracy, code_probe, fit, fit_judge, frechet_distance
+from i2i_cli.models.probes import Judge, balanced_accuracy, code_probe, fit, fit_judge, frechet_distance
 from i2i_cli.models.seeding import own_draws
 
 TRAIN_LIMIT = 1000
 TEST_LIMIT = 400
 MIN_PAIRS = 10
+
 _CHUNK = 128
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeldOutFigures:
-    """What was measured on images that were never trained on.
-
-    Args:
-        held_out: False where a domain has too few test images: then all figures are of training images.
-        reconstruction_l1: mean absolute error of reconstructions, images in [-1, 1]. None, like
-            `frechet_reconstruction`, where the model was not trained to rebuild an image from its own codes.
-        leak_means, leak_noisy: balanced accuracy of a fresh MLP that reads the domain from the
-            content codes, without and with the training's noise. Chance is 1 / number of domains.
-            None where the content code is the whole code, which is to tell the domain.
-        judged: "a->b" -> share of translations that a classifier of real images takes for b.
-        judge_accuracy: that classifier's balanced accuracy on real held-out images.
-        frechet: "a->b" -> Frechet distance on the classifier's features between translations and
-            real held-out images of b.
-        frechet_reconstruction: the same for plain reconstructions, mean over domains: the floor.
-        pair_l1: "a->b" -> mean absolute error of translations against the true counterpart; empty
-            where the data has no pairs.
-    """
-
-    held_out: bool
-    reconstruction_l1: float | None
-    leak_means: float | None
-    leak_noisy: float | None
-    judged: dict[str, float]
-    judge_accuracy: float
-    frechet: dict[str, float]
-    frechet_reconstruction: float | None
-    pair_l1: dict[str, float]
-
-    @property
-    def num_domains(self) -> int:
-        """Domains that are translated from; where leakage is measured, all of them."""
-        return len({pair.partition("->")[0] for pair in self.judged})
-
-    @property
-    def mean_judged(self) -> float:
-        """Mean of `judged` over the ordered pairs of domains."""
-        return sum(self.judged.values()) / len(self.judged)
-
-    @property
-    def mean_frechet(self) -> float:
-        """Mean of `frechet` over the ordered pairs: lower is better."""
-        return sum(self.frechet.values()) / len(self.frechet)
-
-    @property
-    def shortfall(self) -> float:
-        """What decides which model is best, lower is better: the percentage of the worst pair's
-        translations that are not classified as the target, plus `mean_frechet`.
-
-        Neither alone would do: on faces the first was near 0 while a critic of images made all
-        translations alike, and the second was lowest for the blurred images of an early step.
-        """
-        return 100 * (1 - min(self.judged.values())) + self.mean_frechet
-
-    def to_dict(self) -> dict[str, Any]:
-        """The figures as plain values, for journals and headers."""
-        return asdict(self) | {
-            "mean_judged": self.mean_judged,
-            "mean_frechet": self.mean_frechet,
-            "shortfall": self.shortfall,
-        }
 
 
 class HeldOutScorer:
@@ -105,6 +43,9 @@ class HeldOutScorer:
         self._test_labels = dataset.labels[self._test_rows]
         self._train_labels = dataset.labels[self._train_rows]
         self._judge = self._fit_judge()
+        labels = range(len(dataset.domains))
+        self._layouts = [self._seen(label, layout) for label in labels]
+        self._real_energy = [float(self._seen(label, gradient_energy).mean()) or 1.0 for label in labels]
 
     def _spread(self, split: Tensor, limit: int) -> Tensor:
         return torch.cat([self.dataset.rows(split, label, limit) for label in range(len(self.dataset.domains))])
@@ -118,7 +59,7 @@ class HeldOutScorer:
             yield Batch(images, self.dataset.labels[chunk].to(self.device))
 
     def _fit_judge(self) -> Judge:
-        images = torch.cat([as_judged(chunk) for chunk in self._images(self._train_rows)])
+        images = torch.cat([chunk.half() for chunk in self._images(self._train_rows)])
         return fit_judge(images, self._train_labels, len(self.dataset.domains), steps=300, seed=self.seed)
 
     @torch.no_grad()
@@ -128,7 +69,7 @@ class HeldOutScorer:
         real = self._features(self._images(self._test_rows))
         with autocast:
             error, floor = self._reconstruction(model, real) if self.rebuilds else (None, None)
-            judged, frechet = self._translations(model, real, draws)
+            translations = self._translations(model, real, draws)
             splits = model.splits_codes
             leak_means, leak_noisy = (self._leak(model, draws, x) if splits else None for x in (False, True))
             pair_l1 = self._pair_l1(model) if self.use_pairs else {}
@@ -137,11 +78,10 @@ class HeldOutScorer:
             reconstruction_l1=error,
             leak_means=leak_means,
             leak_noisy=leak_noisy,
-            judged=judged,
             judge_accuracy=balanced_accuracy(self._judge.classify(real), self._test_labels),
-            frechet=frechet,
             frechet_reconstruction=floor,
             pair_l1=pair_l1,
+            **translations,
         )
 
     def _reconstruction(self, model: TranslationModel, real: Tensor) -> tuple[float, float]:
@@ -155,28 +95,60 @@ class HeldOutScorer:
         floor = [frechet_distance(found[self._of(label)], real[self._of(label)]) for label in labels]
         return error / len(self._test_rows), sum(floor) / len(floor)
 
+    def _seen(self, label: int, measure: Callable[[Tensor], Tensor]) -> Tensor:
+        """`measure` of the real images of a domain."""
+        return torch.cat([measure(chunk) for chunk in self._images(self._test_rows[self._of(label)])])
+
     def _of(self, label: int) -> Tensor:
         return self._test_labels == label
 
     def _features(self, images: Iterator[Tensor]) -> Tensor:
         return torch.cat([self._judge.features(chunk) for chunk in images])
 
-    def _translations(
-        self, model: TranslationModel, real: Tensor, draws: Draws
-    ) -> tuple[dict[str, float], dict[str, float]]:
-        """Share judged right and Frechet distance of every ordered pair, with drawn target codes."""
-        judged, frechet = {}, {}
+    def _translations(self, model: TranslationModel, real: Tensor, draws: Draws) -> dict[str, dict[str, float]]:
+        """The figures that every ordered pair has, by name: "judged" -> "a->b" -> share."""
+        found: dict[str, dict[str, float]] = {}
         for a, b in model.routes():
-            targets = model.target_codes(b)
-            features = []
-            for images, y in self._batches(self._test_rows[self._of(a)]):
-                drawn = draws.integers(0, len(targets), (len(images),))
-                features.append(self._judge.features(model.decode(model.encode(images, y).content, targets[drawn])))
-            found = torch.cat(features)
-            name = f"{self.dataset.domains[a]}->{self.dataset.domains[b]}"
-            judged[name] = float((self._judge.classify(found).argmax(1) == b).float().mean())
-            frechet[name] = frechet_distance(found, real[self._of(b)])
-        return judged, frechet
+            for name, value in (self._realness(model, a, b, real, draws) | self._likeness(model, a, b)).items():
+                found.setdefault(name, {})[f"{self.dataset.domains[a]}->{self.dataset.domains[b]}"] = value
+        return found
+
+    def _realness(self, model: TranslationModel, a: int, b: int, real: Tensor, draws: Draws) -> dict[str, float]:
+        """Share judged right, Frechet distance and sharpness of translations by drawn target codes."""
+        targets, features, energy = model.target_codes(b), [], []
+        for images, y in self._batches(self._test_rows[self._of(a)]):
+            drawn = draws.integers(0, len(targets), (len(images),))
+            made = model.decode(model.encode(images, y).content, targets[drawn]).float()
+            features.append(self._judge.features(made))
+            energy.append(gradient_energy(made))
+        found = torch.cat(features)
+        return {
+            "judged": float((self._judge.classify(found).argmax(1) == b).float().mean()),
+            "frechet": frechet_distance(found, real[self._of(b)]),
+            "sharpness": float(torch.cat(energy).mean()) / self._real_energy[b],
+        }
+
+    def _likeness(self, model: TranslationModel, a: int, b: int) -> dict[str, float]:
+        """Whether translations by one target code still are of their own inputs; nothing where too few are held out."""
+        rows = self._test_rows[self._of(a)][:MOST]
+        if min(len(rows), len(self._layouts[b])) < FEWEST:
+            return {}
+        generator = torch.Generator().manual_seed(self.seed)
+        code, made, contents, again = model.target_codes(b)[:1], [], [], []
+        for images, y in self._batches(rows):
+            content = model.encode(images, y).content
+            outputs = model.decode(content, code.expand(len(images), *code.shape[1:])).float()
+            made.append(layout(outputs))
+            contents.append(content.flatten(1))
+            again.append(model.encode(worn(outputs, generator), torch.full_like(y, b)).content.flatten(1))
+        layouts = torch.cat(made)
+        found = {
+            "found": float(found_again(layouts, self._layouts[a][: len(rows)]).float().mean()),
+            "apart": float(apartness(layouts, self._layouts[b][:MOST]).mean()),
+        }
+        if model.splits_codes:
+            found["content_kept"] = float(found_again(torch.cat(again), torch.cat(contents)).float().mean())
+        return found
 
     def _leak(self, model: TranslationModel, draws: Draws, noisy: bool) -> float:
         """Balanced accuracy of a fresh MLP probe of the content codes (Elazar and Goldberg 2018)."""

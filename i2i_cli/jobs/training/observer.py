@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL import Image
 
-    from i2i_cli.jobs.training.held_out import HeldOutFigures
+    from i2i_cli.jobs.training.figures import HeldOutFigures
 
 
 class Observer:

@@ -17,8 +17,8 @@ from i2i_cli.errors import DataError, WeightsError
 from i2i_cli.jobs.classification.fitting import FittedClassifier
 from i2i_cli.jobs.training.codes import RunCodes
 from i2i_cli.jobs.training.config import RunConfig
+from i2i_cli.jobs.training.figures import HeldOutFigures
 from i2i_cli.jobs.training.folder import RunFolder, StateFacts
-from i2i_cli.jobs.training.held_out import HeldOutFigures
 from i2i_cli.jobs.training.observer import Observer
 from i2i_cli.models import family
 from i2i_cli.models.family import Family

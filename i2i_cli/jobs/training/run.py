@@ -13,8 +13,9 @@ from i2i_cli.engine.device import autocast
 from i2i_cli.engine.loop import Loop
 from i2i_cli.jobs.plots.translations import translation_sheet
 from i2i_cli.jobs.training.config import RunConfig
+from i2i_cli.jobs.training.figures import HeldOutFigures
 from i2i_cli.jobs.training.folder import RunFolder
-from i2i_cli.jobs.training.held_out import HeldOutFigures, HeldOutScorer
+from i2i_cli.jobs.training.held_out import HeldOutScorer
 from i2i_cli.jobs.training.observer import Observer
 from i2i_cli.jobs.training.outlook import FAIR_SECONDS, steps_in_all, told
 from i2i_cli.jobs.training.record import RunRecord

@@ -14,7 +14,7 @@ from i2i_cli.jobs.training.words import TERMS, readable
 if TYPE_CHECKING:
     from PIL import Image
 
-    from i2i_cli.jobs.training.held_out import HeldOutFigures
+    from i2i_cli.jobs.training.figures import HeldOutFigures
 
 LOG = "tensorboard"
 """The log's name, its folder's in a run and its package's."""
@@ -94,6 +94,10 @@ class TensorBoardLog(Observer):
         for group, pairs in (
             ("classified as the target", figures.judged),
             ("Frechet", figures.frechet),
+            ("own input found again", figures.found),
+            ("nearest other output", figures.apart),
+            ("content kept", figures.content_kept),
+            ("sharpness", figures.sharpness),
             ("error against the counterpart", figures.pair_l1),
         ):
             values |= {f"{group}/{pair.replace('->', ' to ')}": value for pair, value in pairs.items()}

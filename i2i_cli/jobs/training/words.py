@@ -57,6 +57,19 @@ HELD_OUT = {
         "classified as the target", "share of translations that a classifier of real images takes for their target"
     ),
     "worst_judged": Words("worst pair classified as the target", "of the pair of domains with the lowest share"),
+    "worst_found": Words(
+        "own input found again, worst pair",
+        "share of translations that resemble their own input most, of up to 200; near 0 they ignore it",
+    ),
+    "worst_content_kept": Words(
+        "content kept, worst pair",
+        "share of translations that the model knows again by their content after blur and noise",
+    ),
+    "worst_apart": Words(
+        "nearest other output, worst pair",
+        "how far a translation is from the nearest other one, as a share of that of real images; near 0 all are one",
+    ),
+    "worst_sharpness": Words("sharpness, worst pair", "of translations, as a share of that of real images"),
     "judge_accuracy": Words(
         "real images classified rightly", "how often that classifier is right: the most to hope for"
     ),
@@ -73,10 +86,14 @@ HELD_OUT = {
         "how far rebuilt images are: what the distance of translations can be compared with",
     ),
     "shortfall": Words(
-        "score", "percentage of the worst pair that misses its target, plus the Frechet distance; lower is better"
+        "score",
+        "what the worst pair misses of its target, sharpness and input, plus the Frechet distance; lower is better",
     ),
 }
-"""By their names in the journal, but for "worst_judged": the least of its "judged"."""
+"""By their names in the journal, but for "worst_judged" and the like: the least of its "judged"."""
+
+MORE_IS_BETTER = ("judged", "found", "content_kept", "apart", "sharpness")
+"""Figures of every pair of domains, of which the least is told."""
 
 
 def readable(terms: dict[str, float]) -> dict[str, float]:

@@ -19,13 +19,13 @@ from i2i_cli.jobs.evaluation.inputs import Coded, EvaluationData, gather
 from i2i_cli.jobs.evaluation.leak import leak
 from i2i_cli.jobs.evaluation.measurement import Measurement
 from i2i_cli.jobs.evaluation.realism import MIN_FOR_DISTANCES, feature_network, frechet, inside, kernel
-from i2i_cli.jobs.evaluation.reconstruction import gradient_energy
 from i2i_cli.jobs.evaluation.report import PER_DOMAIN, save_report
 from i2i_cli.jobs.evaluation.retrieval import average_precision, chance_of_recall
 from i2i_cli.jobs.evaluation.summary import verdict_of
 from i2i_cli.jobs.evaluation.translations import agreement
 from i2i_cli.jobs.plots.pages import SQUARE_SIDE
 from i2i_cli.jobs.retrieval.indexing import index_folder
+from i2i_cli.models.likeness import gradient_energy
 from i2i_cli.models.probes import frechet_distance
 from tests.conftest import draw_domains, draw_factor_domains
 

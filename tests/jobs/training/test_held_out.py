@@ -1,10 +1,11 @@
+import copy
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 
+from i2i_cli.checkpoints.doubt import alarm
 from i2i_cli.data.dataset import decoded
 from i2i_cli.data.domains import scan
 from i2i_cli.jobs.training.held_out import HeldOutScorer
@@ -28,21 +29,27 @@ class Oracle(TranslationModel):
         return content + domain
 
 
-@pytest.fixture
-def scorer(tmp_path: Path) -> HeldOutScorer:
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> HeldOutScorer:
     """Flat dark and flat light images, each with one bright patch at a random place."""
     import numpy as np
     from PIL import Image
 
-    random = np.random.default_rng(0)
+    random, tmp_path = np.random.default_rng(0), tmp_path_factory.mktemp("patches")
     for name, level in (("dark", 40), ("light", 180)):
         (tmp_path / "data" / name).mkdir(parents=True)
-        for i in range(160):
+        for i in range(300):
             pixels = np.full((32, 32, 3), level, np.uint8)
             y, x = random.integers(0, 24, 2)
             pixels[y : y + 8, x : x + 8] += 40
             Image.fromarray(pixels).save(tmp_path / "data" / name / f"{i}.png")
     return HeldOutScorer(decoded(scan(tmp_path / "data"), 32), CPU, seed=0, use_pairs=False)
+
+
+@pytest.fixture
+def scorer(fitted: HeldOutScorer) -> HeldOutScorer:
+    """One of its own for every test."""
+    return copy.copy(fitted)
 
 
 def oracle(scorer: HeldOutScorer) -> Oracle:
@@ -60,6 +67,49 @@ def test_a_perfect_model_scores_perfectly(scorer: HeldOutScorer) -> None:
     assert figures.judge_accuracy == 1.0
     assert 0.3 < figures.leak_means < 0.7, "there is nothing to read"
     assert figures.mean_frechet < 5 and figures.pair_l1 == {}
+    assert min(figures.found.values()) > 0.9 and min(figures.content_kept.values()) > 0.9
+    assert min(figures.apart.values()) > 0.75 and alarm(figures.to_dict()) == ""
+    assert figures.sharpness["dark->light"] == pytest.approx(1, abs=0.15)
+
+
+@pytest.mark.parametrize("traces", [0.0, 0.03])
+def test_one_image_for_all_inputs_rings_the_alarm_whatever_traces_are_in_it(
+    scorer: HeldOutScorer, traces: float
+) -> None:
+    """It pleases the classifier of real images; its own encoder reads every input out of the traces."""
+    honest = scorer.figures(oracle(scorer), nullcontext())
+    model = oracle(scorer)
+    real = [next(scorer._images(scorer._test_rows[scorer._of(label)]))[:1] for label in range(2)]
+
+    def decode(content: torch.Tensor, domain: torch.Tensor) -> torch.Tensor:
+        labels = torch.cdist(domain.flatten(1), model.means.flatten(1)).argmin(1)
+        return torch.cat(real)[labels] + traces * content
+
+    model.decode = decode  # type: ignore[method-assign]
+    figures = scorer.figures(model, nullcontext())
+    assert figures.judged == {"dark->light": 1.0, "light->dark": 1.0}
+    assert "look alike" in alarm(figures.to_dict())
+    assert max(figures.apart.values()) < 0.4
+    assert figures.shortfall > honest.shortfall + 35, "it is never the best"
+    if not traces:
+        assert max(figures.found.values()) < 0.2
+
+
+def test_traces_that_wear_away_are_no_content(scorer: HeldOutScorer) -> None:
+    """A model that hides its input in single pixels knows it again only where nothing touches the image."""
+    model = oracle(scorer)
+    places = torch.arange(32)
+    board = ((places[:, None] + places) % 2 * 2 - 1) * 0.1
+
+    def encode(images: torch.Tensor, source: torch.Tensor | None = None) -> Codes:
+        seen = Oracle.encode(model, images)
+        return Codes(torch.nn.functional.avg_pool2d(seen.content * board, 4, 2), seen.domain)
+
+    def decode(content: torch.Tensor, domain: torch.Tensor) -> torch.Tensor:
+        return domain + torch.nn.functional.interpolate(content, (32, 32)) * board.sign()
+
+    model.encode, model.decode = encode, decode  # type: ignore[method-assign]
+    assert max(scorer.figures(model, nullcontext()).content_kept.values()) < 0.75
 
 
 def test_a_model_that_ignores_the_domain_code_is_found_out(scorer: HeldOutScorer) -> None:

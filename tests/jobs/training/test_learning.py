@@ -11,8 +11,9 @@ from i2i_cli.data.domains import scan
 from i2i_cli.data.glyphs import _FACTOR_FONTS, _glyph, _inked, _outline
 from i2i_cli.jobs.training.codes import RunCodes
 from i2i_cli.jobs.training.config import run_config
+from i2i_cli.jobs.training.figures import HeldOutFigures
 from i2i_cli.jobs.training.folder import RunFolder
-from i2i_cli.jobs.training.held_out import HeldOutFigures, HeldOutScorer
+from i2i_cli.jobs.training.held_out import HeldOutScorer
 from i2i_cli.jobs.training.observer import Observer
 from i2i_cli.jobs.training.run import Sitting
 from i2i_cli.jobs.training.start import _build_loop

@@ -12,7 +12,7 @@ from i2i_cli.errors import ConfigError
 from i2i_cli.jobs.training import run as sitting
 from i2i_cli.jobs.training import tensorboard_log
 from i2i_cli.jobs.training.config import run_config
-from i2i_cli.jobs.training.held_out import HeldOutFigures
+from i2i_cli.jobs.training.figures import HeldOutFigures
 from i2i_cli.jobs.training.observer import Observers
 from i2i_cli.jobs.training.start import resume, train
 from i2i_cli.jobs.training.tensorboard_log import TensorBoardLog, keeps_log, refuse_unknown_logs
