@@ -1,4 +1,4 @@
-"""Held-out figures in plain words: how good a model is, and whether going on with its training pays. No torch.
+"""Held-out figures in plain words: how good a model is. No torch.
 
 Figures are read as `HeldOutFigures.to_dict` writes them to journals and headers. Files of other versions may
 lack some: what is missing is left out.
@@ -96,7 +96,7 @@ def verdict(figures: Mapping[str, Any], *, num_domains: int | None = None, more:
         num_domains: of the data, where the pairs in `figures` do not name them all.
         more: findings that are told after these, and do not decide either.
     """
-    num_domains = num_domains or len({name for pair in _pairs(figures, "judged") for name in pair.split("->")})
+    num_domains = num_domains or len({name for pair in pairs_of(figures, "judged") for name in pair.split("->")})
     judged, leakage = _judged(figures, num_domains), _leakage(figures, num_domains)
     images = [_rebuild_error(figures), judged, _frechet(figures), _found(figures), _apart(figures), _variety(figures)]
     deciding = [finding for finding in images if finding is not None]
@@ -107,7 +107,7 @@ def verdict(figures: Mapping[str, Any], *, num_domains: int | None = None, more:
         level = "fair"
     cautions = [NOT_HELD_OUT if flattered and findings else "", LOOK if deciding else ""]
     headline = _headline(level, deciding, judged is not None)
-    if problem := alarm({name: _pairs(figures, name) for name in ("apart", "found")}):
+    if problem := alarm({name: pairs_of(figures, name) for name in ("apart", "found")}):
         headline = f"Do not rely on this model: {problem}."
     return Verdict(headline, level, tuple(findings), " ".join(filter(None, cautions)))
 
@@ -160,13 +160,15 @@ def _headline(level: Level, deciding: Sequence[Finding], has_translated: bool) -
     return "There are no figures of translations to judge by."
 
 
-def _pairs(figures: Mapping[str, Any], name: str) -> dict[str, float]:
+def pairs_of(figures: Mapping[str, Any], name: str) -> dict[str, float]:
+    """The figure `name` of every pair "a->b" that has one, a finite number."""
     found = figures.get(name)
     values = {str(pair): number(value) for pair, value in found.items()} if isinstance(found, Mapping) else {}
     return {pair: value for pair, value in values.items() if value is not None}
 
 
-def _mean(values: Mapping[str, float]) -> float | None:
+def mean_of(values: Mapping[str, float]) -> float | None:
+    """Their mean; None where there are none."""
     return sum(values.values()) / len(values) if values else None
 
 
@@ -182,8 +184,8 @@ def _rebuild_error(figures: Mapping[str, Any]) -> Finding | None:
 
 
 def _judged(figures: Mapping[str, Any], num_domains: int) -> Finding | None:
-    judged, real = _pairs(figures, "judged"), number(figures.get("judge_accuracy"))
-    mean = _mean(judged)
+    judged, real = pairs_of(figures, "judged"), number(figures.get("judge_accuracy"))
+    mean = mean_of(judged)
     if mean is None:
         return None
     worst = min(judged, key=lambda pair: judged[pair])
@@ -203,8 +205,8 @@ def _judged_level(worst: float, real: float | None) -> Level:
 
 
 def _frechet(figures: Mapping[str, Any]) -> Finding | None:
-    distances, floor = _pairs(figures, "frechet"), number(figures.get("frechet_reconstruction"))
-    mean = _mean(distances)
+    distances, floor = pairs_of(figures, "frechet"), number(figures.get("frechet_reconstruction"))
+    mean = mean_of(distances)
     if mean is None:
         return None
     what = "How far translations, as a set, are from real images of their target."
@@ -220,7 +222,7 @@ def _frechet(figures: Mapping[str, Any]) -> Finding | None:
 
 
 def _found(figures: Mapping[str, Any]) -> Finding | None:
-    found = _pairs(figures, "found")
+    found = pairs_of(figures, "found")
     if not found:
         return None
     worst = min(found, key=lambda pair: found[pair])
@@ -232,7 +234,7 @@ def _found(figures: Mapping[str, Any]) -> Finding | None:
 
 
 def _apart(figures: Mapping[str, Any]) -> Finding | None:
-    apart = _pairs(figures, "apart")
+    apart = pairs_of(figures, "apart")
     if not apart:
         return None
     worst = min(apart, key=lambda pair: apart[pair])
@@ -269,71 +271,3 @@ def _leakage(figures: Mapping[str, Any], num_domains: int) -> Finding | None:
     )
     level = graded((leak - chance) / (1 - chance), GOOD_LEAKAGE, POOR_LEAKAGE)
     return Finding(LEAKAGE, percent(leak), meaning, level)
-
-
-MIN_SCORES = 3
-"""With fewer there is no telling a trend from chance."""
-
-NOISE, NOISE_SHARE = 2.0, 0.1
-"""Scores that differ by less may do so by chance: two points, which is two images in a hundred of the worst pair, or a
-tenth of the better score, since a large Frechet distance also moves more."""
-
-SCORE = (
-    "The score is the percentage of the worst pair's translations that miss their target, plus the mean Frechet "
-    "distance, plus the points by which the worst pair is too blurred or too far from its own inputs: lower is better."
-)
-"""What `advice` counts in: `HeldOutFigures.shortfall`."""
-
-KEPT = "best.safetensors holds the model of that step"
-
-
-def score_of(figures: Mapping[str, Any]) -> float | None:
-    """`HeldOutFigures.shortfall` of `figures`; what earlier versions knew of it where a file does not tell it."""
-    known = number(figures.get("shortfall"))
-    judged, frechet = _pairs(figures, "judged"), _mean(_pairs(figures, "frechet"))
-    if known is not None or not judged or frechet is None:
-        return known
-    return 100 * (1 - min(judged.values())) + frechet
-
-
-def advice(history: Sequence[Mapping[str, Any]]) -> str:
-    """Whether going on with a training pays, from its held-out lines in order, each with its "step" and figures.
-
-    The second half of the steps is compared with the first, since scores are taken at growing intervals.
-    """
-    found = [(line.get("step"), score_of(line)) for line in history]
-    scores = [(step, score) for step, score in found if isinstance(step, int) and score is not None]
-    if len(scores) < MIN_SCORES:
-        return f"Too early to say whether going on pays: scores so far {len(scores)}, needed {MIN_SCORES}."
-    told = _trend(scores)
-    return f"{told} {NOT_HELD_OUT}" if history[-1].get("held_out") is False else told
-
-
-def _trend(scores: Sequence[tuple[int, float]]) -> str:
-    half = scores[-1][0] / 2
-    before = min([score for step, score in scores if step <= half] or [scores[0][1]])
-    lately = min(score for step, score in scores[1:] if step > half)
-    step, best = min(scores, key=lambda place: place[1])
-    since = [score for later, score in scores if later > step]
-    worse = [score for score in since if score > best + _noise(best)]
-    at_best = f"the best, {best:.1f} at step {step:,}"
-    if len(since) >= 2 and len(worse) == len(since):
-        return f"Getting worse: the last score is {since[-1]:.1f}, and {at_best}. {KEPT}; going on is unlikely to pay."
-    if len(since) >= 2:
-        return f"No longer improving since step {step:,}, whose score was {best:.1f}. {KEPT}; going on may not pay."
-    if worse:
-        return (
-            f"The last score, {since[-1]:.1f}, is worse than {at_best}. Once may be chance: wait for the next. {KEPT}."
-        )
-    if lately < before - _noise(before):
-        return (
-            f"Still improving: the score fell from {before:.1f} to {lately:.1f} (step {step:,}). Going on should pay."
-        )
-    return (
-        f"No clear gain in the second half of the steps so far: the score went from {before:.1f} to {lately:.1f}, "
-        "which may be chance. The next score will tell more."
-    )
-
-
-def _noise(score: float) -> float:
-    return max(NOISE, NOISE_SHARE * score)

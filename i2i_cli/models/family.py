@@ -114,6 +114,10 @@ class TranslationModel(nn.Module, ABC):
         self.register_buffer("kept_codes", torch.zeros(num_domains, NUM_KEPT_CODES, *domain_code_shape))
         self.register_buffer("num_kept_codes", torch.zeros(num_domains, dtype=torch.int64))
 
+    def grown(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """`tensors` of a model for smaller images, brought to this one's shapes, where its networks can grow."""
+        return tensors
+
     @abstractmethod
     def encode(self, images: Tensor, source: Tensor | None = None) -> Codes:
         """Codes of `images` without any noise.

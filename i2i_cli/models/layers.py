@@ -38,13 +38,13 @@ class ResidualBlock(nn.Module):
 
 
 @torch.no_grad()
-def start_alike(convolution: nn.Module) -> None:
-    """Give the four kernels that a pixel shuffle makes children of one pixel the same start (ICNR, arXiv 1707.02937).
+def start_alike(convolution: nn.Module, children: int = 4) -> None:
+    """Give the kernels that a pixel shuffle makes children of one pixel the same start (ICNR, arXiv 1707.02937).
 
     No grid is then there to be unlearned.
     """
     for parameter in convolution.parameters():
-        parameter.copy_(parameter[::4].repeat_interleave(4, dim=0))
+        parameter.copy_(parameter[::children].repeat_interleave(children, dim=0))
 
 
 class UpBlock(nn.Sequential):

@@ -64,6 +64,19 @@ def test_held_out_figures_come_with_what_to_compare_them_to_and_are_explained_on
     )
 
 
+def test_translations_that_look_alike_ring_an_alarm_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingView() as view:
+        view.scored(1500, figures(found={"a->b": 0.9, "b->a": 0.8}, apart={"a->b": 0.9, "b->a": 0.3}))
+        view.scored(2000, figures(found={"a->b": 0.9, "b->a": 0.8}, apart={"a->b": 0.9, "b->a": 0.8}))
+    first, alarm, _, second = capsys.readouterr().err.splitlines()
+    assert "own input found again 80%, nearest other output 0.30 of real images'" in first
+    assert alarm == (
+        "  warning: its translations b->a look alike, whatever the input: the nearest other one is 0.30 times as far "
+        "as among real images"
+    )
+    assert "nearest other output 0.80" in second
+
+
 def test_the_first_samples_are_announced_once(capsys: pytest.CaptureFixture[str]) -> None:
     with TrainingView() as view:
         view.started(Path("runs/x"), 0)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from i2i_cli.checkpoints.doubt import MAX_REBUILD_ERROR, MIN_JUDGED, doubt
+from i2i_cli.checkpoints.doubt import MAX_REBUILD_ERROR, MIN_APART, MIN_FOUND, MIN_JUDGED, doubt
 from i2i_cli.checkpoints.header import Header
 from i2i_cli.jobs.training.figures import HeldOutFigures
-from i2i_cli.jobs.verdict import LOOK, NOT_HELD_OUT, Finding, advice, graded, percent, score_of, verdict
+from i2i_cli.jobs.verdict import LOOK, NOT_HELD_OUT, Finding, graded, percent, verdict
 
 GOOD: dict[str, Any] = {
     "held_out": True, "reconstruction_l1": 0.12, "leak_means": 0.9, "leak_noisy": 0.55, "judge_accuracy": 0.98,
@@ -51,6 +51,11 @@ def test_good_figures_are_told_as_good_and_not_trusted_alone() -> None:
         ({"frechet": {"a->b": 7.0, "b->a": 6.0}}, "fair", "Frechet distance"),
         ({"frechet": {"a->b": 17.0, "b->a": 26.0}}, "poor", "Frechet distance"),
         ({"frechet_reconstruction": 0.01}, "good", "Frechet distance"),
+        ({"found": {"a->b": 0.7, "b->a": 1.0}}, "good", "own input found again"),
+        ({"found": {"a->b": 0.69, "b->a": 1.0}}, "fair", "own input found again"),
+        ({"found": {"a->b": MIN_FOUND, "b->a": 1.0}}, "fair", "own input found again"),
+        ({"apart": {"a->b": 0.75}}, "good", "nearest other output"),
+        ({"apart": {"a->b": MIN_APART}}, "fair", "nearest other output"),
         ({"variety": 0.5}, "good", "variety"),
         ({"variety": 0.3}, "fair", "variety"),
         ({"variety": 0.1}, "poor", "variety"),
@@ -60,6 +65,18 @@ def test_the_worst_figure_of_images_decides(change: dict[str, Any], level: str, 
     told = verdict(GOOD | change)
     assert told.level == found(GOOD | change, measure).level == level
     assert level == "good" or measure in told.headline
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"apart": {"a->b": 0.9, "b->a": 0.31}}, "its translations b->a look alike, whatever the input"),
+        ({"found": {"a->b": 0.13, "b->a": 0.9}}, "its translations a->b do not follow their input: only 13%"),
+    ],
+)
+def test_translations_that_ignore_their_input_are_told_before_all_else(change: dict[str, Any], words: str) -> None:
+    told = verdict(GOOD | change)
+    assert told.level == "poor" and words in told.headline and told.headline.startswith("Do not rely on this model")
 
 
 def test_leakage_is_told_but_does_not_decide() -> None:
@@ -74,7 +91,10 @@ def test_leakage_is_told_but_does_not_decide() -> None:
 
 
 def test_weights_that_are_doubted_are_never_told_as_more_than_poor() -> None:
-    for change in ({"reconstruction_l1": 0.351}, {"judged": {"a->b": 0.249, "b->a": 1.0}}, {}):
+    for change in (
+        {"reconstruction_l1": 0.351}, {"judged": {"a->b": 0.249, "b->a": 1.0}}, {"found": {"a->b": 0.2}},
+        {"apart": {"a->b": 0.59, "b->a": 0.9}}, {},
+    ):  # fmt: skip
         figures = GOOD | change
         known = {"family": "srae", "image_size": 32, "domains": ("a", "b"), "step": 1000, "config": {}}
         header = Header(**known, figures=figures)
@@ -123,50 +143,9 @@ def test_shares_and_levels() -> None:
     assert [graded(value, 3, 1) for value in (3, 1, 0.9)] == ["good", "fair", "poor"]
 
 
-def history(*scores: float, steps: tuple[int, ...] = (500, 1000, 2000, 4000, 8000, 12000)) -> list[dict[str, Any]]:
-    return [{"step": step, "shortfall": score} for step, score in zip(steps, scores, strict=False)]
-
-
-@pytest.mark.parametrize(
-    ("scores", "words"),
-    [
-        ((), "Too early"),
-        ((50.0, 20.0), "Too early"),
-        ((170.1, 44.9, 17.2), "Still improving: the score fell from 44.9 to 17.2 (step 2,000)"),
-        ((170.1, 44.9, 17.2, 16.5), "No clear gain"),
-        ((170.1, 44.9, 17.2, 6.8, 7.8), "No clear gain"),
-        ((170.1, 44.9, 17.2, 6.8, 9.8), "The last score, 9.8, is worse than the best, 6.8 at step 4,000"),
-        ((170.1, 44.9, 17.2, 6.8, 7.8, 7.0), "No longer improving since step 4,000"),
-        ((170.1, 44.9, 17.2, 6.8, 9.8, 12.0), "Getting worse: the last score is 12.0, and the best, 6.8 at step 4,000"),
-        ((30.0, 10.0, 30.0, 11.0), "No longer improving since step 1,000"),
-    ],
-)
-def test_whether_going_on_pays(scores: tuple[float, ...], words: str) -> None:
-    told = advice(history(*scores))
-    assert told.startswith(words), told
-    since_best = len(scores) - scores.index(min(scores)) - 1 if scores else 0
-    assert ("best.safetensors" in told) == (len(scores) > 2 and (since_best > 1 or "worse" in words))
-
-
-def test_many_small_gains_are_a_gain() -> None:
-    steps = tuple(range(4000, 44000, 4000))
-    assert advice(history(*(20 - place for place in range(10)), steps=steps)).startswith("Still improving")
-    assert advice(history(*(20 - place % 2 for place in range(10)), steps=steps)).startswith("No longer improving")
-
-
-def test_advice_reads_files_of_other_ages() -> None:
-    old = [{"step": step, "judged": {"a->b": share}, "frechet": {"a->b": 1.0}} for step, share in
-           ((500, 0.2), (1000, 0.5), (2000, 0.9))]  # fmt: skip
-    assert score_of(old[0]) == pytest.approx(81)
-    assert "from 51.0 to 11.0" in advice(old)
-    assert score_of(HeldOutFigures(**GOOD).to_dict()) == score_of(GOOD) == pytest.approx(7.5)
-    assert advice([*old[:2], {"step": 2000, "shortfall": float("nan")}]).startswith("Too early")
-    assert NOT_HELD_OUT in advice([*old[:2], old[2] | {"held_out": False}])
-
-
 def test_a_page_may_import_it_at_once() -> None:
     code = (
-        "import sys, json, i2i_cli.jobs.verdict, i2i_cli.jobs.training.curves;"
+        "import sys, json, i2i_cli.jobs.verdict, i2i_cli.jobs.advice, i2i_cli.jobs.training.curves;"
         "print(json.dumps([name for name in ('torch', 'numpy', 'matplotlib') if name in sys.modules]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)

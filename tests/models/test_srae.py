@@ -1,9 +1,11 @@
 """SRAE against its paper: shapes, who is moved by what, and losses worked by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from i2i_cli.config import merged, updated
 from i2i_cli.errors import ConfigError
@@ -45,6 +47,38 @@ def test_shapes_at_every_size(size: int, num_domains: int) -> None:
     codes = model.encode(torch.zeros(2, 3, size, size))
     assert codes.content.shape == (2, 6, 8, 8) and codes.domain.shape == (2, 3)
     assert model.decode(*codes).shape == (2, 3, size, size)
+
+
+@pytest.mark.parametrize(("before", "patch"), [(1, 2), (1, 4), (2, 2)])
+def test_a_model_grows_into_larger_images_and_gives_what_it_gave(before: int, patch: int) -> None:
+    """Of an image whose patches are of one colour each: the same codes, and the same image as patches."""
+    torch.manual_seed(0)
+    small = NetworksConfig(width=16, min_width=8, content_channels=6, domain_channels=3, patch=before)
+    model = SRAE(small, 32 * before, "ab").eval()
+    large = SRAE(replace(small, patch=patch * before), 32 * before * patch, "ab").eval()
+    large.load_state_dict(large.grown(model.state_dict()))
+    images = torch.rand(2, 3, 32 * before, 32 * before) * 2 - 1
+    codes, grown = model.encode(images), large.encode(F.interpolate(images, scale_factor=patch))
+    assert torch.allclose(grown.content, codes.content, atol=1e-4)
+    assert torch.allclose(grown.domain, codes.domain, atol=1e-4)
+    assert torch.allclose(large.decode(*codes), F.interpolate(model.decode(*codes), scale_factor=patch), atol=1e-5)
+    assert large.grown(large.state_dict()).keys() == large.state_dict().keys()
+
+
+def test_a_patch_is_encoded_with_its_details_and_needs_the_shared_trunk() -> None:
+    torch.manual_seed(0)
+    model = SRAE(NetworksConfig(width=16, min_width=8, patch=2), 64, "ab").eval()
+    images = torch.zeros(1, 3, 64, 64)
+    fine = images.clone()
+    fine[:, :, ::2] = 0.5
+    fine[:, :, 1::2] = -0.5  # each patch has the mean of before
+    assert not torch.allclose(model.encode(images).content, model.encode(fine).content, atol=1e-2)
+    with pytest.raises(ConfigError, match=r"networks.patch = 2 does not go with a content_trunk of edges"):
+        NetworksConfig(patch=2, content_trunk="edges")
+    with pytest.raises(ConfigError, match=r"networks.patch = 3 is not possible"):
+        NetworksConfig(patch=3)
+    with pytest.raises(ConfigError, match="images of 32 pixels"):
+        SRAE(NetworksConfig(patch=4), 32, "ab")
 
 
 def test_default_networks_have_their_stated_size() -> None:

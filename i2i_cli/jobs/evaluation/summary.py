@@ -70,7 +70,7 @@ def figures_of(evaluation: "Evaluation") -> dict[str, Any]:
         "leak_noisy": _mean(_pairs(found.get("leak", ()), "content with noise, MLP")),
         "variety": _mean(_pairs(found.get("realism", ()), "variety, inputs")),
     }
-    return {name: value for name, value in figures.items() if value is not None}
+    return {name: value for name, value in figures.items() if value not in (None, {})}
 
 
 def _pairs(figures: Iterable[Measurement], measure: str) -> list[Measurement]:

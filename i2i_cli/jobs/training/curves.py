@@ -10,12 +10,13 @@ from PIL import Image
 
 from i2i_cli.errors import DataError
 from i2i_cli.files import check_written_as, write_text, written_whole
+from i2i_cli.jobs.advice import SCORE, advice
 from i2i_cli.jobs.plots.charts import Curve, CurveGroup, chart
 from i2i_cli.jobs.plots.pages import inline, render
 from i2i_cli.jobs.training.layout import LATEST, SAMPLES, journal_of, sample_sheets
 from i2i_cli.jobs.training.watching import RunStatus
 from i2i_cli.jobs.training.words import HELD_OUT, MORE_IS_BETTER, TERMS, Words, words_of
-from i2i_cli.jobs.verdict import SCORE, advice, number, verdict
+from i2i_cli.jobs.verdict import number, verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

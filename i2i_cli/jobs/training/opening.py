@@ -19,7 +19,7 @@ from i2i_cli.errors import ConfigError, DataError, WeightsError
 from i2i_cli.jobs.training.config import RunConfig, with_perceptual
 from i2i_cli.jobs.training.image_size import propose_size
 from i2i_cli.jobs.training.observer import Observer
-from i2i_cli.jobs.training.record import built_in
+from i2i_cli.jobs.training.record import built_in, plain
 from i2i_cli.models import family
 from i2i_cli.models.peers import Peers
 from i2i_cli.notes import Note
@@ -141,16 +141,21 @@ def _check(config: RunConfig, domains: tuple[str, ...], peers: Peers, init: Path
     if init is not None and not _fits(read_header(init), config):
         raise WeightsError(
             f"--init {init} has other networks or another image size than this run",
-            "take over its --image-size and [networks] settings, or leave --init out",
+            "take over its --image-size and [networks] settings, or leave --init out; an srae grows into twice the "
+            "--image-size with twice its networks.patch",
         )
 
 
 def _fits(header: Header, config: RunConfig) -> bool:
-    """Whether a run can start from weights with this header."""
-    networks = family(config.family).networks
-    return (header.family, header.image_size) == (config.family, config.data.image_size) and updated(
-        networks, header.config.get("networks", {})
-    ) == config.networks
+    """Whether a run can start from weights with this header: of the same networks, or with a patch to be grown."""
+    if header.family != config.family:
+        return False
+    mine = plain(config.networks)
+    theirs = plain(updated(family(config.family).networks, header.config.get("networks", {})))
+    times, rest = divmod(config.data.image_size, header.image_size)
+    if "patch" in theirs:
+        theirs["patch"] *= times
+    return not rest and theirs == mine and (times == 1 or "patch" in theirs)
 
 
 def _tell_of(dataset: Dataset, found: DomainFolder, note: Note) -> None:

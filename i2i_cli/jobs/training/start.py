@@ -194,4 +194,4 @@ def _start_from(path: Path, loop: Loop) -> None:
     tensors = networks_among(load_tensors(path))
     for model in (loop.objective.model, loop.averaged):
         own = {name: tensor for name, tensor in model.state_dict().items() if "kept_codes" in name}
-        load_into(model, tensors | own, path)
+        load_into(model, model.grown(tensors) | own, path)

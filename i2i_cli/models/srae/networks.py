@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from i2i_cli.errors import ConfigError
 from i2i_cli.models.family import Codes, TranslationModel
-from i2i_cli.models.layers import ConvBlock, ImageStandardisation, ResidualBlock, UpBlock, standardise
+from i2i_cli.models.layers import ConvBlock, ImageStandardisation, ResidualBlock, UpBlock, standardise, start_alike
 from i2i_cli.models.peers import Draws
 from i2i_cli.models.srae.content import BesideBackbone, TwoHalves, content_stream, edge_trunk, stages
 
@@ -44,6 +44,9 @@ class NetworksConfig:
         modulate: let the domain code scale and shift every block of the decoder.
             Differs from the paper, which gives Z_d to the first alone: what differs between the
             images of one domain then has a shorter way than through the content code.
+        patch: side of the squares of pixels that the encoder takes, and the decoder gives, as one place: 2 gives
+            images of twice the side by the networks, and nearly at the cost, of 1. Weights of the same networks with
+            a smaller patch grow into it: `SRAE.grown`.
         content_noise: fixed sigma_c of the content code's noise; 0 lets the encoder give sigma_c.
             Differs from the paper, like `standardise_content`: the decoder then cannot lean on the
             little that leaks of the domain.
@@ -59,6 +62,7 @@ class NetworksConfig:
     standardise_input: bool = False
     standardise_content: bool = True
     modulate: bool = True
+    patch: int = 1
     content_noise: float = 0.7
 
     def __post_init__(self) -> None:
@@ -79,6 +83,14 @@ class NetworksConfig:
                 f"networks.content_channels = {self.content_channels} is odd",
                 "use an even number: it is split into two halves",
             )
+        if self.patch not in (1, 2, 4):
+            raise ConfigError(f"networks.patch = {self.patch} is not possible", "use 1, 2 or 4")
+        if self.patch > 1 and self.content_trunk != "shared":
+            raise ConfigError(
+                f"networks.patch = {self.patch} does not go with a content_trunk of {self.content_trunk}, which sees "
+                "pixels one by one",
+                "leave one of them out",
+            )
         if self.content_trunk == "backbone" and not self.content_noise:
             raise ConfigError("a content_trunk of backbone has no sigma_c to learn", "give networks.content_noise")
         if self.content_noise < 0:
@@ -96,10 +108,11 @@ class NetworksConfig:
 
     def stage_widths(self, image_size: int) -> list[int]:
         """Channels after each stride-2 stage of the encoder."""
-        if image_size not in IMAGE_SIZES or image_size <= self.content_size:
-            sizes = ", ".join(str(size) for size in IMAGE_SIZES if size > self.content_size)
+        smallest = self.content_size * self.patch
+        if image_size not in IMAGE_SIZES or image_size <= smallest:
+            sizes = ", ".join(str(size) for size in IMAGE_SIZES if size > smallest)
             raise ConfigError(f"this model cannot have images of {image_size} pixels", f"use {sizes}")
-        num_stages = int(math.log2(image_size // self.content_size))
+        num_stages = int(math.log2(image_size // smallest))
         return [max(self.width // 2**stage, self.min_width) for stage in reversed(range(num_stages))]
 
 
@@ -144,7 +157,7 @@ class Encoder(nn.Module):
         widths = config.stage_widths(image_size)
         top = widths[-1]
         entrance = [ImageStandardisation()] if config.standardise_input else []
-        self.trunk = nn.Sequential(*entrance, *stages(3, widths, 2, config.num_blocks))
+        self.trunk = nn.Sequential(*entrance, *stages(3 * config.patch**2, widths, 2, config.num_blocks))
         beside = config.content_trunk == "backbone"
         own = None if config.content_trunk == "shared" else edge_trunk(widths, config.num_blocks)
         self.content_trunk = BesideBackbone(own, config.content_size) if own is not None and beside else own
@@ -160,13 +173,18 @@ class Encoder(nn.Module):
 
     def features(self, images: Tensor) -> Features:
         """What the two streams see of `images`: the same, unless the content stream has a trunk of its own."""
-        shared = self.trunk(images)
+        shared = self._shared(images)
         return Features(shared if self.content_trunk is None else self.content_trunk(images), shared)
 
     def content_of(self, images: Tensor) -> Gaussian:
         """mu_c and sigma_c of `images`, where the domain is not asked for."""
-        features = (self.content_trunk or self.trunk)(images)
+        features = self._shared(images) if self.content_trunk is None else self.content_trunk(images)
         return self.content(Features(features, features))
+
+    def _shared(self, images: Tensor) -> Tensor:
+        """f_phi. A patch stands in the channels of its place."""
+        patch = self.config.patch
+        return self.trunk(F.pixel_unshuffle(images, patch) if patch > 1 else images)
 
     def content(self, features: Features) -> Gaussian:
         """mu_c and sigma_c, (B, k, a, b)."""
@@ -219,7 +237,9 @@ class Decoder(nn.Module):
             sized = zip(blocks, channels, strict=True)
             blocks = [Modulated(block, count, config.domain_channels) for block, count in sized]
         self.blocks = nn.ModuleList(blocks)
-        self.image = nn.Conv2d(outputs[-1], 3, 5, padding=2)
+        self.patch = config.patch
+        self.image = nn.Conv2d(outputs[-1], 3 * self.patch**2, 5, padding=2)
+        start_alike(self.image, self.patch**2)
 
     def forward(self, content: Tensor, domain: Tensor) -> Tensor:
         """Images (B, 3, H, W) from content (B, k, a, b) and domain (B, j)."""
@@ -228,7 +248,8 @@ class Decoder(nn.Module):
         modulations = iter(self._modulations(domain))
         for block in self.blocks:
             x = block(x, next(modulations)) if isinstance(block, Modulated) else block(x)
-        return self.image(x).float().tanh()
+        x = self.image(x)
+        return (F.pixel_shuffle(x, self.patch) if self.patch > 1 else x).float().tanh()
 
     def _modulations(self, domain: Tensor) -> Sequence[Tensor]:
         """Scales and shifts of all modulated blocks, in one product."""
@@ -247,6 +268,23 @@ class SRAE(TranslationModel):
         super().__init__(image_size, len(domains), (config.content_channels, side, side), (config.domain_channels,))
         self.encoder = Encoder(config, image_size)
         self.decoder = Decoder(config, image_size)
+
+    def grown(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """`tensors` of the same networks with a smaller patch, brought to this one's.
+
+        They give what they gave before, of images at the smaller side: every patch is taken by its mean, and
+        given in one colour.
+        """
+        patch, last = self.encoder.config.patch, "decoder.image.weight"
+        before = math.isqrt(len(tensors[last]) // 3)
+        if before == patch:
+            return tensors
+        kept = torch.arange(3 * before**2).view(3, before, before)
+        times = patch // before
+        kept = kept.repeat_interleave(times, 1).repeat_interleave(times, 2).flatten()
+        first = "encoder.trunk.1.0.weight" if self.encoder.config.standardise_input else "encoder.trunk.0.0.weight"
+        given = {name: tensors[name][kept] for name in (last, "decoder.image.bias")}
+        return tensors | given | {first: tensors[first][:, kept] / times**2}
 
     def encode(self, images: Tensor, source: Tensor | None = None) -> Codes:
         """The means: content (B, k, a, b) and domain (B, j). One encoder serves every `source`."""

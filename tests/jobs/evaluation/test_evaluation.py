@@ -77,6 +77,19 @@ def test_every_section_of_a_model_is_measured(run: Path, data: Path, tmp_path: P
     assert sides(page) == {SQUARE_SIDE}
 
 
+def test_translations_that_are_all_one_image_are_told_whatever_a_classifier_says(run: Path, many: Path) -> None:
+    model = load(run)
+    honest, _ = evaluate(model, many, only=("translation",))
+    assert figure(honest, "translation", "found", "disc->square").reference == 1 / MIN_FOR_DISTANCES
+    assert {one.measure for one in honest.sections[0].figures} >= {"found", "apart", "content kept"}
+    decode = model.model.decode
+    model.model.decode = lambda content, domain: decode(content[:1].expand_as(content), domain)  # type: ignore[method-assign]
+    collapsed, _ = evaluate(model, many, only=("translation",))
+    assert figure(collapsed, "translation", "apart", "disc->square").value < 0.01
+    assert figure(collapsed, "translation", "found", "disc->square").value <= 0.1
+    assert "look alike, whatever the input" in verdict_of(collapsed).headline
+
+
 def sides(page: str) -> set[int]:
     """Of the images on a page, pixels."""
     found = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
