@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -17,6 +18,7 @@ from i2i_cli.checkpoints.tensors import networks_among
 from i2i_cli.config import merged
 from i2i_cli.data.cache import cache_folder
 from i2i_cli.errors import ConfigError, DataError, I2IError, WeightsError
+from i2i_cli.inference.loaded import load
 from i2i_cli.jobs.training import run as sitting
 from i2i_cli.jobs.training.config import run_config
 from i2i_cli.jobs.training.observer import Observer
@@ -243,6 +245,21 @@ def test_init_takes_the_networks_of_another_run(tiny: dict, tmp_path: Path, run:
         with pytest.raises(WeightsError, match="other networks or another image size"):
             train(run_config({**tiny, **changed}), tmp_path / "other", init=run / "model.safetensors")
     assert not (tmp_path / "other").exists()
+
+
+def test_init_grows_a_model_into_images_of_twice_the_side(tiny: dict, tmp_path: Path, run: Path) -> None:
+    large = {
+        **tiny, "networks": {**tiny["networks"], "patch": 2}, "data": {**tiny["data"], "image_size": 64},
+        "training": {**tiny["training"], "steps": 1, "learning_rate": 1e-9},
+    }  # fmt: skip
+    train(run_config(large), tmp_path / "large", init=run / "model.safetensors")
+    small, grown = (load(folder).model for folder in (run, tmp_path / "large"))
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    codes = small.encode(images)
+    twice = torch.nn.functional.interpolate(small.decode(*codes), scale_factor=2)
+    assert torch.allclose(grown.decode(*codes), twice, atol=1e-3)
+    with pytest.raises(WeightsError, match="other networks or another image size"):
+        train(run_config(large | {"networks": tiny["networks"]}), tmp_path / "other", init=run / "model.safetensors")
 
 
 @pytest.mark.parametrize(
