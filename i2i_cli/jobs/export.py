@@ -183,7 +183,9 @@ def sample_images() -> Path:
 def _programs(translator: TorchTranslator, squares: list[NDArray[np.uint8]]) -> dict[str, Callable[[Path], None]]:
     """What writes each of the graphs."""
     model = translator.model.cpu().to(memory_format=torch.contiguous_format).eval()
-    images, metadata = torch.from_numpy(np.stack([squares[0], squares[-1]])), _facts(translator)
+    images, facts = torch.from_numpy(np.stack([squares[0], squares[-1]])), _facts(translator)
+    # The kept codes can be most of a small model: they are told once to the commands, and once to other clients.
+    brief = {name: facts[name] for name in ("format", "weights")}
     source = {"source": torch.zeros(2, dtype=torch.int64)} if model.needs_source else {}
     content, domain = model.encode(from_levels(images), *source.values())
     content, domain = content.clone(), domain.clone()  # one tensor, where a family has one code twice
@@ -196,7 +198,8 @@ def _programs(translator: TorchTranslator, squares: list[NDArray[np.uint8]]) -> 
     if translator.descriptor is not None:
         inputs = {"images": images, "content": content}
         graphs[DESCRIPTOR] = (_Descriptor(translator.descriptor.cpu()), inputs, ["descriptor"])
-    return {name: partial(_write, *graph, metadata) for name, graph in graphs.items()}
+    metadata = {name: json.dumps(facts if name in (ENCODER, TRANSLATION) else brief, sort_keys=True) for name in graphs}
+    return {name: partial(_write, *graph, metadata[name]) for name, graph in graphs.items()}
 
 
 def _write(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], metadata: str, path: Path) -> None:
@@ -245,10 +248,10 @@ def _halve(graph: Any) -> None:
         graph.insert_before(graph[0], widened)
 
 
-def _facts(translator: TorchTranslator) -> str:
-    """What the exported model knows beside its networks, as JSON."""
+def _facts(translator: TorchTranslator) -> dict[str, Any]:
+    """What the exported model knows beside its networks."""
     domains = translator.domains
-    facts = {
+    return {
         "format": FORMAT,
         "header": asdict(translator.header),
         "weights": file_hash(translator.path),
@@ -267,7 +270,6 @@ def _facts(translator: TorchTranslator) -> str:
             for name, found in translator.classifiers.items()
         },
     }
-    return json.dumps(facts, sort_keys=True)
 
 
 def _compared(
