@@ -11,6 +11,9 @@ from torch import Tensor
 
 from i2i_cli.models.peers import Draws
 
+WEAR = 0.15
+"""Standard deviation of the noise on a worn image."""
+
 
 def moved(images: Tensor, draws: Draws, *, shift: float = 0, zoom: float = 0, rotate: float = 0) -> Tensor:
     """Scaled, turned and shifted about the centre; the border is reflected inwards.
@@ -53,6 +56,18 @@ def critic_augmented(images: Tensor, draws: Draws) -> Tensor:
     inside_y, inside_x = ((places >= edge) & (places < edge + side // 2) for edge in (top, left))
     hidden = (inside_y[:, :, None] & inside_x[:, None])[:, None]
     return images.masked_fill(hidden, -1.0).contiguous(memory_format=torch.channels_last)
+
+
+def worn(images: Tensor, draws: Draws, blur: float | None = None) -> Tensor:
+    """What is left of `images` once faint traces are gone: blurred, with noise.
+
+    A generator can write what it is to give back into traces that nobody sees (arXiv 1712.02950).
+
+    Args:
+        blur: share of the blur, up to 1; another one for each image where it is None.
+    """
+    share = draws.uniform(len(images), 1, 1, 1) if blur is None else blur
+    return torch.lerp(images, blurred(images, 1.0).to(images), share) + WEAR * draws.normal(images.shape)
 
 
 def toned(images: Tensor, draws: Draws, amount: float) -> Tensor:

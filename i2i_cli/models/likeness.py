@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from i2i_cli.models.augmentation import blurred
 from i2i_cli.models.layers import OrientedGradients
 
 SIDE = 64
@@ -22,9 +21,6 @@ MOST = 200
 
 FEWEST = 20
 """Among fewer, an input is found again by chance too often."""
-
-WORN_BLUR, WORN_NOISE = 1.0, 0.15
-"""Blur in pixels and standard deviation of the noise that wipe out traces which nobody sees."""
 
 
 @torch.no_grad()
@@ -61,12 +57,6 @@ def apartness(outputs: Tensor, real: Tensor) -> Tensor:
     """
     count = min(len(outputs), len(real))
     return nearest_other(outputs[:count]) / nearest_other(real[:count]).mean().clamp_min(1e-9)
-
-
-def worn(images: Tensor, generator: torch.Generator) -> Tensor:
-    """`images` (B, 3, S, S) blurred, with noise: what a person sees of them is left, hidden traces are not."""
-    noise = torch.randn(images.shape, generator=generator, device=generator.device).to(images.device)
-    return (blurred(images.float(), WORN_BLUR) + WORN_NOISE * noise).to(images.dtype)
 
 
 def gradient_energy(images: Tensor) -> Tensor:

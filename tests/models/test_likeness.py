@@ -2,7 +2,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from i2i_cli.models.likeness import apartness, found_again, gradient_energy, layout, worn
+from i2i_cli.models.augmentation import worn
+from i2i_cli.models.likeness import apartness, found_again, gradient_energy, layout
+from i2i_cli.models.peers import Draws
 
 
 def pictures(count: int, seed: int, side: int = 64) -> Tensor:
@@ -43,12 +45,15 @@ def test_a_layout_is_that_of_the_same_picture_at_twice_the_side() -> None:
 
 
 def test_wear_takes_traces_away_and_leaves_what_is_seen() -> None:
-    random = torch.Generator().manual_seed(0)
+    draws = Draws(torch.Generator().manual_seed(0))
     stripes = torch.ones(64).mul(0.03)
     stripes[1::2] *= -1
-    seen = (worn(INPUTS, random) * stripes).mean((1, 2, 3)), (worn(INPUTS + stripes, random) * stripes).mean((1, 2, 3))
+    seen = (
+        (worn(INPUTS, draws, blur=1.0) * stripes).mean((1, 2, 3)),
+        (worn(INPUTS + stripes, draws, blur=1.0) * stripes).mean((1, 2, 3)),
+    )
     assert float((seen[1] - seen[0]).mean()) < 0.2 * float(stripes.square().mean())
-    assert found_again(layout(worn(INPUTS, random)), layout(INPUTS)).float().mean() > 0.9
+    assert found_again(layout(worn(INPUTS, draws, blur=1.0)), layout(INPUTS)).float().mean() > 0.9
 
 
 def test_blur_takes_gradient_energy() -> None:

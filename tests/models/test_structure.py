@@ -5,10 +5,11 @@ import torch
 import torch.nn.functional as F
 
 from i2i_cli.errors import ConfigError
+from i2i_cli.models.augmentation import worn
 from i2i_cli.models.backbone import load_backbone
 from i2i_cli.models.family import Batch, Context
 from i2i_cli.models.peers import Draws
-from i2i_cli.models.srae.structure import LARGEST, STAGES, self_similarity, structure_distance, worn
+from i2i_cli.models.srae.structure import LARGEST, STAGES, self_similarity, structure_distance
 from tests.models.test_srae import batch, context, objective
 
 

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from i2i_cli.jobs.evaluation.inputs import CHUNK, EvaluationData
 from i2i_cli.jobs.evaluation.measurement import Measurement, Section, mean_of, share_of, with_means
-from i2i_cli.models.likeness import FEWEST, MOST, apartness, found_again, layout, worn
+from i2i_cli.models.augmentation import worn
+from i2i_cli.models.likeness import FEWEST, MOST, apartness, found_again, layout
+from i2i_cli.models.peers import Draws
 from i2i_cli.models.probes import Judge, fit_judge
 
 JUDGE_STEPS = 600
@@ -101,12 +103,13 @@ def _alike(data: EvaluationData, found: Made, name: str, seed: int) -> list[Meas
     inputs, content = found.inputs[:MOST], found.content[:MOST]
     if min(len(inputs), len(real)) < FEWEST:
         return []
-    code, generator, made, again = model.target_codes(found.b)[:1], torch.Generator().manual_seed(seed), [], []
+    code, made, again = model.target_codes(found.b)[:1], [], []
+    draws = Draws(torch.Generator(data.translator.device).manual_seed(seed))
     for part in content.split(CHUNK):
         outputs = model.decode(part, code.to(part.device).expand(len(part), *code.shape[1:])).float()
         made.append(layout(outputs))
         labels = torch.full((len(part),), found.b, device=part.device)
-        again.append(model.encode(worn(outputs, generator), labels).content.flatten(1))
+        again.append(model.encode(worn(outputs, draws, blur=1.0), labels).content.flatten(1))
     layouts, chance = torch.cat(made), 1 / len(inputs)
     figures = [
         share_of("found", name, found_again(layouts, layout(inputs)).cpu(), chance),

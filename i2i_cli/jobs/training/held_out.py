@@ -9,8 +9,9 @@ from torch import Tensor
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import Dataset
 from i2i_cli.jobs.training.figures import HeldOutFigures
+from i2i_cli.models.augmentation import worn
 from i2i_cli.models.family import Batch, TranslationModel
-from i2i_cli.models.likeness import FEWEST, MOST, apartness, found_again, gradient_energy, layout, worn
+from i2i_cli.models.likeness import FEWEST, MOST, apartness, found_again, gradient_energy, layout
 from i2i_cli.models.peers import Draws
 from i2i_cli.models.probes import Judge, balanced_accuracy, code_probe, fit, fit_judge, frechet_distance
 from i2i_cli.models.seeding import own_draws
@@ -133,14 +134,14 @@ class HeldOutScorer:
         rows = self._test_rows[self._of(a)][:MOST]
         if min(len(rows), len(self._layouts[b])) < FEWEST:
             return {}
-        generator = torch.Generator().manual_seed(self.seed)
+        draws = Draws(torch.Generator(self.device).manual_seed(self.seed))
         code, made, contents, again = model.target_codes(b)[:1], [], [], []
         for images, y in self._batches(rows):
             content = model.encode(images, y).content
             outputs = model.decode(content, code.expand(len(images), *code.shape[1:])).float()
             made.append(layout(outputs))
             contents.append(content.flatten(1))
-            again.append(model.encode(worn(outputs, generator), torch.full_like(y, b)).content.flatten(1))
+            again.append(model.encode(worn(outputs, draws, blur=1.0), torch.full_like(y, b)).content.flatten(1))
         layouts = torch.cat(made)
         found = {
             "found": float(found_again(layouts, self._layouts[a][: len(rows)]).float().mean()),

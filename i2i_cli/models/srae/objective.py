@@ -9,7 +9,7 @@ from torch import Tensor
 
 from i2i_cli.errors import ConfigError
 from i2i_cli.models.adversarial import hinge_critic
-from i2i_cli.models.augmentation import moved, restyled
+from i2i_cli.models.augmentation import moved, restyled, worn
 from i2i_cli.models.backbone import Backbone
 from i2i_cli.models.contrast import within_domain_contrast
 from i2i_cli.models.family import Batch, Codes, Context, Objective, Turn
@@ -17,7 +17,7 @@ from i2i_cli.models.layers import moving_crop
 from i2i_cli.models.srae.config import ObjectiveConfig
 from i2i_cli.models.srae.critics import ContentCritic, DomainCritic, ImageCritic, RidgeCritic
 from i2i_cli.models.srae.networks import SRAE, Gaussian
-from i2i_cli.models.srae.structure import STAGES, structure_distance, worn
+from i2i_cli.models.srae.structure import STAGES, structure_distance
 
 if TYPE_CHECKING:
     from i2i_cli.models.perceptual import PerceptualLoss

@@ -6,17 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from i2i_cli.models.augmentation import blurred
-from i2i_cli.models.peers import Draws
-
 STAGES = (1, 2)
 """Of the backbone's features: at 1/4 and at 1/8 of the side."""
 
 LARGEST = 16
 """Side of the grid of places; larger maps are pooled to it."""
-
-NOISE = 0.15
-"""Standard deviation of the noise on a worn image."""
 
 
 def self_similarity(features: Tensor) -> Tensor:
@@ -43,12 +37,3 @@ def structure_distance(made: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tens
                 target = self_similarity(other)
             losses.append((1 - F.cosine_similarity(self_similarity(own), target, dim=2)).mean())
         return torch.stack(losses).mean()
-
-
-def worn(images: Tensor, draws: Draws) -> Tensor:
-    """What is left of `images` once faint traces are gone: blurred by a random share, with noise.
-
-    A generator can write what it is to give back into traces that nobody sees (arXiv 1712.02950).
-    """
-    share = draws.uniform(len(images), 1, 1, 1)
-    return torch.lerp(images, blurred(images, 1.0).to(images), share) + NOISE * draws.normal(images.shape)
