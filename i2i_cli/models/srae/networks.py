@@ -86,7 +86,7 @@ class NetworksConfig:
             )
         if self.domain_trunk != "shared" != self.content_trunk:
             raise ConfigError(
-                f"content_trunk {self.content_trunk} and domain_trunk {self.domain_trunk} leave no use to the shared trunk",
+                f"content_trunk {self.content_trunk} and domain_trunk {self.domain_trunk} leave the shared trunk idle",
                 "leave one of them at shared",
             )
         if self.content_channels % self.content_parts:
