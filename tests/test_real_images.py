@@ -10,6 +10,8 @@ from PIL import Image
 import i2i_cli as i2i
 from i2i_cli.data.dataset import decoded
 from i2i_cli.data.domains import scan
+from i2i_cli.inference.inputs import find_sources
+from i2i_cli.jobs.classification.classify import classify_files
 from i2i_cli.jobs.training.config import run_config
 from i2i_cli.jobs.training.start import train
 
@@ -49,3 +51,10 @@ def test_a_small_model_learns_something_in_sixty_steps(tmp_path: Path) -> None:
     with Image.open(path) as original:
         assert translated.size == original.size
     assert torch.isfinite(model.model.kept_codes).all()
+
+
+def test_the_shipped_xray_tells_both_classes_of_another_origin() -> None:
+    model, folder = i2i.load("xray"), REAL_IMAGES / "xray" / "64" / "other"
+    for name in ("NORMAL", "PNEUMONIA"):
+        found = [one.label for one in classify_files(model, find_sources([folder / name], recursive=True))]
+        assert Counter(found)[name] > 0.8 * len(found)

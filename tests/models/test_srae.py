@@ -404,3 +404,21 @@ def test_beside_the_backbone_both_halves_of_the_code_weigh_alike() -> None:
     for changes in ({"content_noise": 0.0}, {"content_channels": 5}):
         with pytest.raises(ConfigError, match=r"sigma_c|is odd"):
             NetworksConfig(content_trunk="backbone", **changes)
+
+
+def test_a_domain_stream_over_the_backbone_is_linear_and_leaves_the_trunk_to_the_content() -> None:
+    torch.manual_seed(0)
+    settings = {"domain_trunk": "backbone", "width": 16, "min_width": 8}
+    model = SRAE(NetworksConfig(standardise_input=True, **settings), 32, "ab")
+    assert not [name for name in model.state_dict() if "backbone" in name], "it comes with the package"
+    images = batch().images
+    first, second = model.encode(images), model.encode(0.6 * images - 0.2)
+    assert torch.allclose(first.domain, second.domain, atol=0.05), "the brightness is taken out before it"
+    plain = SRAE(NetworksConfig(**settings), 32, "ab")
+    assert not torch.allclose(plain.encode(images).domain, plain.encode(0.6 * images - 0.2).domain, atol=0.05)
+    model.encode(images).domain.sum().backward()
+    moved = {name.split(".")[1] for name, parameter in model.named_parameters() if parameter.grad is not None}
+    assert moved == {"domain_stream"}
+    for changes in ({"domain_trunk": "colours"}, {"domain_trunk": "backbone", "content_trunk": "edges"}):
+        with pytest.raises(ConfigError, match=r"domain_trunk"):
+            NetworksConfig(**changes)

@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from i2i_cli.data.augment import to_model_range
+from i2i_cli.data.augment import augmented, to_model_range
 from i2i_cli.data.dataset import Dataset
 from i2i_cli.engine.loop import Loop
 from i2i_cli.engine.schedule import generator_for
 from i2i_cli.errors import I2IError
 from i2i_cli.inference.latent_classifier import DOMAINS
 from i2i_cli.inference.loaded import load
-from i2i_cli.jobs.classification.fitting import FittedClassifier, fit_classifier, score_if_any
+from i2i_cli.jobs.classification.fitting import FittedClassifier, fit_classifier, fit_discriminant, score_if_any
 from i2i_cli.jobs.retrieval.gallery import TRAINED
 from i2i_cli.jobs.retrieval.indexing import entry, index_entries
 from i2i_cli.jobs.training.config import RunConfig
@@ -22,12 +22,16 @@ from i2i_cli.jobs.training.folder import RunFolder
 from i2i_cli.jobs.training.observer import Observer
 from i2i_cli.models.descriptor import BackboneFeatures, Descriptor, fit_descriptor
 from i2i_cli.models.family import NUM_KEPT_CODES
+from i2i_cli.models.peers import Draws
 
 FEW, MANY = 256, 1000
 """Images of a domain that the latent classifier and the descriptor are fitted on: on the way, and at the end."""
 
 MOST = 8000
 """Images of all domains that the descriptor is fitted on: they are thousands of numbers each."""
+
+NUM_VIEWS = 4
+"""Changed versions of a training image that the latent classifier of a run for other devices is fitted on."""
 
 _CHUNK = 128
 
@@ -56,17 +60,24 @@ class RunCodes:
     def classifier(self, thorough: bool) -> FittedClassifier:
         """A classifier of the domains, fitted on domain codes of training images (SRAE 4.3).
 
-        The codes are made without the source, which the classifier is there to find.
+        A run that changes tone or sharpness is made for images of other devices. Its classifier is fitted on
+        images changed as in training, and by a rule for other origins. The codes are made without the
+        source, which the classifier is there to find.
         """
-        domains, items = self.dataset.domains, self.dataset.items
-        limit = MANY if thorough else FEW
+        domains, items, data = self.dataset.domains, self.dataset.items, self.config.data
+        elsewhere, limit = bool(data.tone or data.sharpness), MANY if thorough else FEW
         train, test = (
             torch.cat([self.dataset.rows(split, label, limit) for label in range(len(domains))])
             for split in (self.dataset.train, self.dataset.test[: None if thorough else 0])
         )
-        keys = np.array([items[row].key for row in train.tolist()])
-        codes, labels = self._domain_codes(train).flatten(1).cpu().numpy(), self.dataset.labels[train].numpy()
-        fitted = fit_classifier(DOMAINS, codes, labels, domains, keys)
+        train = train.repeat(NUM_VIEWS if elsewhere and thorough else 1)
+        codes = self._domain_codes(train, change=elsewhere).flatten(1).cpu().numpy()
+        labels = self.dataset.labels[train].numpy()
+        if elsewhere:
+            fitted = fit_discriminant(DOMAINS, codes, labels, domains)
+        else:
+            keys = np.array([items[row].key for row in train.tolist()])
+            fitted = fit_classifier(DOMAINS, codes, labels, domains, keys)
         held_out = self._domain_codes(test).flatten(1).cpu().numpy() if len(test) else codes[:0]
         return score_if_any(fitted, held_out, self.dataset.labels[test].numpy())
 
@@ -89,9 +100,13 @@ class RunCodes:
             yield images, self.dataset.labels[chunk].to(self.loop.device)
 
     @torch.no_grad()
-    def _domain_codes(self, rows: Tensor, with_source: bool = False) -> Tensor:
-        model = self.loop.averaged.eval()
-        found = [model.encode(images, y if with_source else None).domain for images, y in self._images(rows)]
+    def _domain_codes(self, rows: Tensor, with_source: bool = False, change: bool = False) -> Tensor:
+        model, device = self.loop.averaged.eval(), self.loop.device
+        draws = Draws(generator_for(self.config.seed, 0, "views", device))
+        found = []
+        for images, y in self._images(rows):
+            seen = augmented(images, self.config.data, draws) if change else images
+            found.append(model.encode(seen, y if with_source else None).domain)
         return torch.cat(found).float()
 
     def write_gallery(self, folder: RunFolder, observer: Observer, should_stop: Callable[[], bool]) -> None:

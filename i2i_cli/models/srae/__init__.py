@@ -75,10 +75,10 @@ FAMILY = Family(
             "objective": {"weights": {"content_contrast": 1.0, **_BY_CRITIC}},
             "training": {"batch_size": 128},
         },
-        # Domain codes that know a class again on another device: for `i2i classify`.
+        # Domain codes that know a class again in images of another origin: for `i2i classify`.
         "classification": {
             "data": {"shift": 0.08, "zoom": 0.2, "rotate": 8.0, "tone": 0.5, "sharpness": 1.0},
-            "networks": {"standardise_input": True},
+            "networks": {"standardise_input": True, "domain_trunk": "backbone"},
             "objective": {"weights": {"domain_stream": 0.3, **_BY_CRITIC}},
         },
     },

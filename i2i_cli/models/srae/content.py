@@ -1,4 +1,4 @@
-"""What SRAE's content stream is made of, and the trunks that it may have of its own."""
+"""What SRAE's streams are made of, and the trunks that they may have of their own."""
 
 import torch
 import torch.nn.functional as F
@@ -29,19 +29,33 @@ def edge_trunk(widths: list[int], num_blocks: int) -> nn.Sequential:
     return nn.Sequential(edges, *stages(edges.NUM_ORIENTATIONS, widths, 1, num_blocks))
 
 
+class PooledBackbone(nn.Module):
+    """Maps of the fixed backbone, pooled to `side`: (B, 3, H, W) to (B, CHANNELS, side, side)."""
+
+    NUM_MAPS = 3
+    CHANNELS = sum(Backbone.CHANNELS[-NUM_MAPS:])
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.backbone = load_backbone()
+        self.side = side
+
+    def forward(self, images: Tensor) -> Tensor:
+        with torch.no_grad():  # no loss is to move an image by them
+            maps = self.backbone(images)[-self.NUM_MAPS :]
+            return torch.cat([F.adaptive_avg_pool2d(x, self.side) for x in maps], dim=1)
+
+
 class BesideBackbone(nn.Module):
     """The features of another trunk, and beside them those of the fixed backbone, pooled to `side`."""
 
     def __init__(self, trunk: nn.Module, side: int) -> None:
         super().__init__()
         self.trunk = trunk
-        self.backbone = load_backbone()
-        self.side = side
+        self.known = PooledBackbone(side)
 
     def forward(self, images: Tensor) -> Tensor:
-        with torch.no_grad():  # no loss is to move an image by them
-            maps = [F.adaptive_avg_pool2d(x, self.side) for x in self.backbone(images)[-TwoHalves.NUM_MAPS :]]
-        return torch.cat([self.trunk(images), *maps], dim=1)
+        return torch.cat([self.trunk(images), self.known(images)], dim=1)
 
 
 class TwoHalves(nn.Module):
@@ -50,11 +64,9 @@ class TwoHalves(nn.Module):
     The backbone's half is linear: a deeper one found no more neighbours.
     """
 
-    NUM_MAPS = 3
-
     def __init__(self, width: int, outputs: int) -> None:
         super().__init__()
-        self.sizes = [width, sum(Backbone.CHANNELS[-self.NUM_MAPS :])]
+        self.sizes = [width, PooledBackbone.CHANNELS]
         self.own = content_stream(width, outputs // 2)
         self.known = nn.Conv2d(self.sizes[1], outputs - outputs // 2, 1, bias=False)
         nn.init.orthogonal_(self.known.weight)

@@ -14,9 +14,11 @@ from i2i_cli.models.family import Codes, TranslationModel
 from i2i_cli.models.layers import ConvBlock, ImageStandardisation, ResidualBlock, UpBlock, standardise, start_alike
 from i2i_cli.models.peers import Draws
 from i2i_cli.models.srae.content import BesideBackbone, TwoHalves, content_stream, edge_trunk, stages
+from i2i_cli.models.srae.domain import KnownFeatures, domain_stream, known_stream
 
 IMAGE_SIZES = (32, 64, 128, 256)
 CONTENT_TRUNKS = ("shared", "edges", "backbone")
+DOMAIN_TRUNKS = ("shared", "backbone")
 
 LARGEST = {"width": 4096, "min_width": 4096, "num_blocks": 64, "content_channels": 4096, "domain_channels": 65536}
 """Sizes beyond these are mistakes, or a header that lies."""
@@ -35,6 +37,9 @@ class NetworksConfig:
             the bundled ImageNet features.
             Differs from the paper, whose f_phi serves both streams: neighbours across styles of
             drawing are found better, and colours come from the domain code alone.
+        domain_trunk: what the domain stream sees: "shared" f_phi; or "backbone", the bundled ImageNet features alone.
+            Differs from the paper: features that no image of these domains taught know a class again
+            in images of another origin.
         content_size: side of the content code, the paper's a = b.
         content_channels: the paper's k.
         domain_channels: the paper's j.
@@ -56,6 +61,7 @@ class NetworksConfig:
     min_width: int = 32
     num_blocks: int = 2
     content_trunk: str = "shared"
+    domain_trunk: str = "shared"
     content_size: int = 8
     content_channels: int = 16
     domain_channels: int = 16
@@ -77,6 +83,15 @@ class NetworksConfig:
         if self.content_trunk not in CONTENT_TRUNKS:
             raise ConfigError(
                 f"networks.content_trunk = {self.content_trunk!r} is not known", f"use {', '.join(CONTENT_TRUNKS)}"
+            )
+        if self.domain_trunk not in DOMAIN_TRUNKS:
+            raise ConfigError(
+                f"networks.domain_trunk = {self.domain_trunk!r} is not known", f"use {', '.join(DOMAIN_TRUNKS)}"
+            )
+        if self.domain_trunk != "shared" != self.content_trunk:
+            raise ConfigError(
+                f"content_trunk {self.content_trunk} and domain_trunk {self.domain_trunk} leave the shared trunk idle",
+                "leave one of them at shared",
             )
         if self.content_channels % self.content_parts:
             raise ConfigError(
@@ -138,7 +153,10 @@ class Gaussian(NamedTuple):
 
 
 class Features(NamedTuple):
-    """What f_phi gives to the content stream and to the domain stream, (B, width, a, b) each."""
+    """What f_phi gives to the content stream and to the domain stream, (B, width, a, b) each.
+
+    A stream with a trunk of its own sees as many channels and places as that one gives.
+    """
 
     content: Tensor
     domain: Tensor
@@ -163,18 +181,15 @@ class Encoder(nn.Module):
         self.content_trunk = BesideBackbone(own, config.content_size) if own is not None and beside else own
         make_stream = TwoHalves if beside else content_stream
         self.content_stream = make_stream(top, config.content_outputs)
-        self.domain_stream = nn.Sequential(
-            ConvBlock(top, top, stride=2),
-            ConvBlock(top, top, stride=2),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Conv2d(top, 2 * config.domain_channels, 1),
-            nn.Flatten(),
-        )
+        known = config.domain_trunk == "backbone"
+        self.domain_trunk = KnownFeatures(config.standardise_input) if known else None
+        outputs = 2 * config.domain_channels
+        self.domain_stream = known_stream(outputs) if known else domain_stream(top, outputs)
 
     def features(self, images: Tensor) -> Features:
-        """What the two streams see of `images`: the same, unless the content stream has a trunk of its own."""
+        """What the two streams see of `images`: the same, unless one has a trunk of its own."""
         shared = self._shared(images)
-        return Features(shared if self.content_trunk is None else self.content_trunk(images), shared)
+        return Features(*(shared if own is None else own(images) for own in (self.content_trunk, self.domain_trunk)))
 
     def content_of(self, images: Tensor) -> Gaussian:
         """mu_c and sigma_c of `images`, where the domain is not asked for."""

@@ -4,7 +4,7 @@ import pytest
 from i2i_cli.errors import ConfigError, DataError
 from i2i_cli.inference.latent_classifier import LatentClassifier
 from i2i_cli.jobs.classification import fitting
-from i2i_cli.jobs.classification.fitting import fit_classifier, fit_on_gallery, score, score_if_any
+from i2i_cli.jobs.classification.fitting import fit_classifier, fit_discriminant, fit_on_gallery, score, score_if_any
 from i2i_cli.jobs.retrieval.gallery import Gallery, GalleryFacts
 
 
@@ -137,3 +137,25 @@ def test_a_fit_that_does_not_settle_is_told_in_our_words(monkeypatch: pytest.Mon
     codes, labels = drawn((60, 60))
     fitted = fit_classifier("x", codes, labels, ("a", "b"), np.arange(120).astype(str))  # a warning would be an error
     assert not fitted.converged and fitted.doubts()[0] == "the fit stopped before it converged"
+
+
+def test_a_discriminant_draws_its_boundary_half_way_however_much_a_class_is_spread() -> None:
+    """Class a lies around 0 and hardly varies, class b around 10 and varies much."""
+    random, labels = np.random.default_rng(0), np.repeat([0, 1], 500)
+    codes = np.stack([10 * labels + random.normal(size=1000) * np.where(labels, 3, 0.1), random.normal(size=1000)], 1)
+    codes, groups = codes.astype(np.float32), np.arange(1000).astype(str)
+    places = np.stack([np.linspace(-2, 12, 1401), np.zeros(1401)], 1).astype(np.float32)
+
+    def boundary(classifier: LatentClassifier) -> float:
+        return float(places[classifier(places).argmax(1).argmax(), 0])
+
+    assert boundary(fit_discriminant("x", codes, labels, ("a", "b")).classifier) == pytest.approx(5, abs=0.2)
+    assert boundary(fit_classifier("x", codes, labels, ("a", "b"), groups).classifier) < 4
+
+
+@pytest.mark.parametrize("counts", [(200, 20), (50, 50, 50)])
+def test_a_discriminant_reads_what_is_there_whatever_the_scales_and_the_balance(counts: tuple[int, ...]) -> None:
+    codes, labels = drawn(counts)
+    fitted = fit_discriminant("x", codes, labels, tuple("abc"[: len(counts)]))
+    fresh = score(fitted.classifier, *drawn(counts, seed=1))
+    assert fresh.balanced_accuracy > 0.93 and fresh.auc > 0.98
