@@ -57,7 +57,14 @@ def test_each_is_sound_and_its_card_says_under_which_terms_it_may_be_used(here: 
 
 def test_the_listed_names_are_those_of_the_manifest(here: Path) -> None:
     lines = RUNNER.invoke(app, ["weights", "list", "--json"]).stdout.splitlines()
-    assert [json.loads(line)["name"] for line in lines] == NAMES and "faces" in NAMES
+    names = [json.loads(line)["name"] for line in lines]
+    assert sorted(names) == sorted(NAMES) and names[0] == "faces", "what is used unasked comes first"
+
+
+def test_a_domain_that_other_weights_have_is_asked_of_the_default_first(here: Path) -> None:
+    (here / "img.png").touch()
+    told = RUNNER.invoke(app, ["translate", "img.png", "--to", "anime", "-w", "emoji"])
+    assert told.exit_code == 2 and "faces has anime: add -w faces\n" in told.stderr
 
 
 def test_a_translated_face_is_kept_and_varies_with_the_code(here: Path) -> None:

@@ -93,7 +93,7 @@ def data_name(data: str) -> str:
 
 
 def list_weights() -> list[WeightsEntry]:
-    """The runs under `./runs`, newest first, then the shipped models."""
+    """The runs under `./runs`, newest first, then the shipped models, the default one first."""
     return [*_runs(), *_shipped()]
 
 
@@ -103,7 +103,7 @@ def _runs() -> list[WeightsEntry]:
 
 
 def _shipped() -> Iterator[WeightsEntry]:
-    for entry in _manifest().get("weights", []):
+    for entry in sorted(_manifest().get("weights", []), key=lambda entry: entry["name"] != DEFAULT):
         path = bundled_folder() / f"{entry['name']}.safetensors"
         yield _entry(entry["name"], path, shipped=True, sha256=entry["sha256"])
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from i2i_cli.checkpoints.doubt import doubt
 from i2i_cli.checkpoints.header import Header, read_header
 from i2i_cli.checkpoints.names import (
-    DEFAULT,
     ENVIRONMENT,
     MODEL,
     WeightsEntry,
@@ -119,7 +118,7 @@ def _best(entries: Sequence[WeightsEntry], note: Note) -> WeightsEntry | None:
     finished = [entry for entry in entries if entry.header is not None and entry.header.finished]
     runs = [entry for entry in finished if not entry.shipped]
     doubts = {entry.name: doubt(entry.header) for entry in runs if entry.header is not None}
-    shipped = sorted((entry for entry in finished if entry.shipped), key=lambda entry: entry.name != DEFAULT)
+    shipped = [entry for entry in finished if entry.shipped]
     good = [entry for entry in runs if not doubts[entry.name]]
     ranked = [*good, *shipped, *runs]
     if not ranked:

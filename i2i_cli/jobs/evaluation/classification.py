@@ -7,7 +7,7 @@ from i2i_cli.jobs.evaluation.inputs import EvaluationData
 from i2i_cli.jobs.evaluation.measurement import Measurement, Section, balanced_share_of, share_of
 
 TEXT = (
-    "The logistic regression on domain codes that the weights carry (SRAE 4.3), on held-out images. References: "
+    "The linear classifier of domain codes that the weights carry (SRAE 4.3), on held-out images. References: "
     "chance. Rows of the matrix are the true domains, columns the predicted ones."
 )
 
