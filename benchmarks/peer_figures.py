@@ -1,6 +1,6 @@
 """What a translation between two domains is worth, for any model: figures that it cannot please all at once.
 
-judged      share that a fresh classifier of real images takes for the target, by drawn codes as the next ones are
+judged      share that a fresh classifier of real images takes for the target; by drawn codes, as the next ones are
 Frechet     distance to real held-out images on the bundled feature network; in brackets of rebuilt ones, the floor
 kernel      the same as a kernel distance, times 1,000
 precision   share of translations within the real images' manifold; recall: of real ones within the translations'
@@ -9,7 +9,9 @@ edges       correlation with the edges of the own input; in brackets with anothe
 error       mean absolute error against the true counterpart, where there is one, images in [-1, 1]
 found       share whose own input is the most alike by where oriented edges are; by one code, as the next ones are
 apart       distance to the nearest other translation, as a ratio to that among real images
-inputs      variety over inputs by one code, codes: of an input's outputs over codes; ratios to real images, on pixels
+variety     mean distance between translations of different inputs, by drawn codes, on pixels and on the network's
+            features, as ratios to that between real images: what the dual paper calls intra-class variation
+by one code the same on pixels by one code; by codes: of one input. CycleGAN makes one output of an input
 """
 
 from collections.abc import Callable
@@ -28,7 +30,7 @@ from i2i_cli.models.probes import Judge
 CHUNK = 64
 COLUMNS = (
     "judged", "Frechet", "kernel", "precision, recall", "sharpness", "edges", "error", "found", "apart",
-    "variety over inputs, codes",
+    "variety on pixels, features", "by one code, by codes",
 )  # fmt: skip
 
 
@@ -128,6 +130,8 @@ def figures(made: Outputs, way: Way) -> list[str]:
         "" if way.truth is None else f"{float((made.drawn - way.truth).abs().mean()):.3f}",
         f"{float(found_again(layouts, layout(way.inputs[:MOST])).float().mean()):.2f}",
         f"{float(apartness(layouts, layout(way.real[:MOST])).mean()):.2f}",
+        f"{variety(made.drawn[:NUM_ACROSS]) / unit:.2f}, "
+        f"{variety(features[:NUM_ACROSS]) / variety(real[:NUM_ACROSS]):.2f}",
         f"{variety(made.by_one[:NUM_ACROSS]) / unit:.2f}, {codes}",
     ]
 
