@@ -92,14 +92,14 @@ def made_by(model: Translating, way: Way) -> Outputs:
     """What `model` makes of the way's inputs."""
     target, codes = way.target, model.codes(way.target)
     content = torch.cat([model.encode(chunk, 1 - target) for chunk in way.inputs.split(CHUNK)])
-    rebuilt = [model.rebuilt(chunk, target) for chunk in way.real.split(CHUNK)]
-    floor = (
-        torch.cat([chunk for chunk in rebuilt if chunk is not None]).clamp(-1, 1) if rebuilt[0] is not None else None
-    )
+    rebuilt = [made for chunk in way.real.split(CHUNK) if (made := model.rebuilt(chunk, target)) is not None]
+    floor = torch.cat(rebuilt).clamp(-1, 1) if rebuilt else None
 
     def decoded(content: Tensor, by: Tensor | None) -> Tensor:
-        chunks = zip(content.split(CHUNK), by.split(CHUNK) if by is not None else [None] * len(content), strict=False)
-        return torch.cat([model.decode(chunk, code, target).clamp(-1, 1) for chunk, code in chunks])
+        parts = content.split(CHUNK)
+        codes = by.split(CHUNK) if by is not None else [None] * len(parts)
+        made = [model.decode(part, code, target) for part, code in zip(parts, codes, strict=True)]
+        return torch.cat(made).clamp(-1, 1)
 
     if codes is None:
         outputs = decoded(content, None)

@@ -12,6 +12,7 @@ FOLDER keeps the peers, which a second call does not train again, and gets `shee
 """
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -137,7 +138,8 @@ def candidates(dataset: Dataset, names: tuple[str, str], arguments: argparse.Nam
     for kind in PEERS:
         folder = arguments.out / kind
         if not (folder / "finished").exists():
-            folder.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)  # what a training left that did not end
+            folder.mkdir(parents=True)
             train(kind, dataset, names, arguments.minutes, folder)
         kept[kind] = {int(path.stem): path for path in sorted(folder.glob("*.safetensors"))}
     common = arguments.images or min([*(one.images for one in ours), *(max(paths) for paths in kept.values())])
