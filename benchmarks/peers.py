@@ -1,6 +1,6 @@
 """The tool's families beside CycleGAN and MUNIT: the same data, the same time, figures that cannot be fooled.
 
-    python benchmarks/peers.py DATA SOURCE TARGET --minutes M --ours NAME=WEIGHTS ... --out FOLDER
+    python benchmarks/peers.py DATA SOURCE TARGET --minutes M --ours NAME=WEIGHTS --ours ... --out FOLDER
 
 trains a compact CycleGAN and a compact MUNIT (`peer_networks.py`) for M minutes each of one thread (of its own time, so
 that other work on the machine takes nothing from it), between two domains of DATA, and prints a table of them and of
@@ -135,7 +135,7 @@ def candidates(dataset: Dataset, names: tuple[str, str], arguments: argparse.Nam
         ours.append(Candidate(name or weights, model, model.images_seen()))
     yield from ours
     kept = {}
-    for kind in PEERS:
+    for kind in arguments.peers:
         folder = arguments.out / kind
         if not (folder / "finished").exists():
             shutil.rmtree(folder, ignore_errors=True)  # what a training left that did not end
@@ -182,6 +182,7 @@ def main() -> None:
     parser.add_argument("names", nargs=2, metavar=("SOURCE", "TARGET"))
     parser.add_argument("--minutes", type=float, default=10.0, help="of each peer's training")
     parser.add_argument("--ours", action="append", default=[], metavar="NAME=WEIGHTS", help="may be repeated")
+    parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=list(PEERS), help="default: both")
     parser.add_argument("--images", type=int, default=0, help="at which peers are listed a second time")
     parser.add_argument("--out", type=Path, default=Path("peers"), help="a folder for peers and sheet")
     arguments = parser.parse_args()
