@@ -23,7 +23,7 @@ def i2i(*arguments: str, folder: Path) -> subprocess.Popen:
 
 
 def done(process: subprocess.Popen) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)  # two processes on a busy core take their time
     return process.returncode, out, err
 
 
