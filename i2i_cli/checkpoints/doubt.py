@@ -23,16 +23,15 @@ that were looked at lie at 0.75 and above, collapsed ones at 0.4 and below."""
 
 def doubt(header: Header) -> str:
     """Why weights should not be used unasked, from their held-out figures; "" where nothing speaks against it."""
-    figures = header.figures
-    judged, error = figures.get("judged") or {}, figures.get("reconstruction_l1")
-    if not judged:
+    judged, error = _least(header.figures, "judged"), header.figures.get("reconstruction_l1")
+    if judged is None:
         return f"it was trained for {header.step} steps" if header.step < MIN_STEPS else ""
-    worst = min(judged, key=lambda pair: judged[pair])
-    if judged[worst] < MIN_JUDGED:
-        return f"only {judged[worst]:.0%} of its translations {worst} are classified as the target"
+    worst, share = judged
+    if share < MIN_JUDGED:
+        return f"only {share:.0%} of its translations {worst} are classified as the target"
     if error is not None and error > MAX_REBUILD_ERROR:
         return f"its rebuild error is {error:.2f}, above {MAX_REBUILD_ERROR}"
-    return alarm(figures)
+    return alarm(header.figures)
 
 
 def alarm(figures: Mapping[str, Any]) -> str:
@@ -41,17 +40,21 @@ def alarm(figures: Mapping[str, Any]) -> str:
     Args:
         figures: as `HeldOutFigures.to_dict` gives them.
     """
-    apart, found = figures.get("apart") or {}, figures.get("found") or {}
-    if apart and min(apart.values()) < MIN_APART:
-        worst = min(apart, key=lambda pair: apart[pair])
+    apart, found = _least(figures, "apart"), _least(figures, "found")
+    if apart is not None and apart[1] < MIN_APART:
         return (
-            f"its translations {worst} look alike, whatever the input: the nearest other one is {apart[worst]:.2f} "
+            f"its translations {apart[0]} look alike, whatever the input: the nearest other one is {apart[1]:.2f} "
             "times as far as among real images"
         )
-    if found and min(found.values()) < MIN_FOUND:
-        worst = min(found, key=lambda pair: found[pair])
+    if found is not None and found[1] < MIN_FOUND:
         return (
-            f"its translations {worst} do not follow their input: only {found[worst]:.0%} of them resemble it "
+            f"its translations {found[0]} do not follow their input: only {found[1]:.0%} of them resemble it "
             "more than other inputs"
         )
     return ""
+
+
+def _least(figures: Mapping[str, Any], name: str) -> tuple[str, float] | None:
+    """The pair with the least figure `name`, and it; None where none is known."""
+    known = {pair: value for pair, value in (figures.get(name) or {}).items() if value is not None}
+    return min(known.items(), key=lambda pair: pair[1], default=None)

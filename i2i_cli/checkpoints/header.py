@@ -40,6 +40,10 @@ _RENAMED = {
 """Settings of SRAE as files of format 1 may call them: their names now, and what their values are now."""
 
 
+OF_PAIRS = frozenset({"judged", "frechet", "found", "apart", "content_kept", "sharpness"})
+"""Held-out figures that every ordered pair of domains has."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Header:
     """What a weights file says of itself; enough to rebuild the model without any flag.
@@ -158,7 +162,7 @@ def _check(header: Header) -> None:
         raise ValueError(f"step {header.step}, image size {header.image_size}")
     flat = {key: value for key, value in header.figures.items() if not isinstance(value, dict)}
     nested = [value for value in header.figures.values() if isinstance(value, dict)]
-    if not all(_are_figures(figures) for figures in (flat, *nested)) or not {"judged", "frechet"}.isdisjoint(flat):
+    if not all(_are_figures(figures) for figures in (flat, *nested)) or not OF_PAIRS.isdisjoint(flat):
         raise ValueError("its held-out figures")
     if not _are_figures(header.trained_on.get("images", {})) or not isinstance(header.trained_on.get("data", ""), str):
         raise ValueError("what it was trained on")

@@ -98,7 +98,7 @@ def verdict(figures: Mapping[str, Any], *, num_domains: int | None = None, more:
     """
     num_domains = num_domains or len({name for pair in pairs_of(figures, "judged") for name in pair.split("->")})
     judged, leakage = _judged(figures, num_domains), _leakage(figures, num_domains)
-    images = [_rebuild_error(figures), judged, _frechet(figures), _found(figures), _apart(figures), _variety(figures)]
+    images = [_rebuild_error(figures), judged, _frechet(figures), *_input_kept(figures), _variety(figures)]
     deciding = [finding for finding in images if finding is not None]
     findings = [*deciding, *([] if leakage is None else [leakage]), *more]
     level = _level(deciding, judged)
@@ -221,29 +221,28 @@ def _frechet(figures: Mapping[str, Any]) -> Finding | None:
     return Finding(FRECHET, f"{mean:.2f}", meaning, level)
 
 
-def _found(figures: Mapping[str, Any]) -> Finding | None:
-    found = pairs_of(figures, "found")
-    if not found:
-        return None
-    worst = min(found, key=lambda pair: found[pair])
-    meaning = (
-        "How often a translation resembles its own input more than any other input, by where edges are; fewest from "
-        f"{in_words(worst)}. {percent(GOOD_FOUND)} or more is good; near 0 the model ignores its input."
+def _input_kept(figures: Mapping[str, Any]) -> list[Finding | None]:
+    resembles = "How often a translation resembles its own input more than any other input, by where edges are"
+    lies = (
+        "How far a translation lies from the nearest other one in where edges are, as a share of real images' distance"
     )
-    return Finding(FOUND, percent(found[worst]), meaning, graded(found[worst], GOOD_FOUND, MIN_FOUND))
+    return [
+        _least(figures, "found", FOUND, resembles, (GOOD_FOUND, MIN_FOUND)),
+        _least(figures, "apart", APART, lies, (GOOD_APART, MIN_APART)),
+    ]
 
 
-def _apart(figures: Mapping[str, Any]) -> Finding | None:
-    apart = pairs_of(figures, "apart")
-    if not apart:
+def _least(
+    figures: Mapping[str, Any], name: str, measure: str, what: str, limits: tuple[float, float]
+) -> Finding | None:
+    """The worst pair's `name`, of which more is better: good from the first of `limits` on, poor below the second."""
+    pairs, (good, poor) = pairs_of(figures, name), limits
+    if not pairs:
         return None
-    worst = min(apart, key=lambda pair: apart[pair])
-    meaning = (
-        "How far a translation lies from the nearest other one in where edges are, as a share of that among real "
-        f"images of the target; least from {in_words(worst)}. {percent(GOOD_APART)} or more is good; near 0 they all "
-        "look alike."
-    )
-    return Finding(APART, percent(apart[worst]), meaning, graded(apart[worst], GOOD_APART, MIN_APART))
+    worst = min(pairs, key=lambda pair: pairs[pair])
+    told = f"{what}; least from {in_words(worst)}."
+    meaning = f"{told} {percent(good)} or more is good; near 0 translations ignore their input."
+    return Finding(measure, percent(pairs[worst]), meaning, graded(pairs[worst], good, poor))
 
 
 def _variety(figures: Mapping[str, Any]) -> Finding | None:

@@ -89,6 +89,8 @@ def test_strange_headers_are_said(tmp_path: Path) -> None:
         {"finished": "yes"},
         {"config": {"networks": None}},
         {"figures": {"judged": 1}},
+        {"figures": {"judged": {"a->b": 1.0}, "apart": 1}},
+        {"figures": {"judged": {"a->b": 1.0}, "found": {"a->b": "all"}}},
         {"figures": {"judge_accuracy": "high"}},
         {"classifiers": {"shape": {"classes": "ab"}}},
         {"classifiers": {"shape": {"classes": ["a", ".."]}}},

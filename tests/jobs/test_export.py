@@ -157,6 +157,9 @@ def test_the_metadata_tells_domains_and_codes(exported: Path, run: Path) -> None
     found = opened(exported, "shapes").kept_codes("square")
     assert np.allclose(found, load(run, "cpu").kept_codes("square").numpy())
     assert [entry.name for entry in model.graph.input] == ["images", "code", "strength"]
+    parts = [onnx.load(exported / "runs" / "shapes" / "onnx" / name) for name in ("decoder.onnx", "descriptor.onnx")]
+    told = [json.loads({entry.key: entry.value for entry in part.metadata_props}["i2i"]) for part in parts]
+    assert [one.keys() for one in told] == [{"format", "weights"}] * 2, "the codes are told once to the commands"
 
 
 def test_nothing_tells_where_an_export_was_made(exported: Path) -> None:

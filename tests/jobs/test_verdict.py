@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from i2i_cli.checkpoints.doubt import MAX_REBUILD_ERROR, MIN_APART, MIN_FOUND, MIN_JUDGED, doubt
+from i2i_cli.checkpoints.doubt import MAX_REBUILD_ERROR, MIN_APART, MIN_FOUND, MIN_JUDGED, alarm, doubt
 from i2i_cli.checkpoints.header import Header
 from i2i_cli.jobs.training.figures import HeldOutFigures
 from i2i_cli.jobs.verdict import LOOK, NOT_HELD_OUT, Finding, graded, percent, verdict
@@ -77,6 +77,11 @@ def test_the_worst_figure_of_images_decides(change: dict[str, Any], level: str, 
 def test_translations_that_ignore_their_input_are_told_before_all_else(change: dict[str, Any], words: str) -> None:
     told = verdict(GOOD | change)
     assert told.level == "poor" and words in told.headline and told.headline.startswith("Do not rely on this model")
+
+
+def test_figures_that_are_not_known_of_a_pair_are_passed_over() -> None:
+    assert alarm({"apart": {"a->b": None, "b->a": 0.9}, "found": None}) == ""
+    assert "b->a" in alarm({"apart": {"a->b": None, "b->a": 0.2}})
 
 
 def test_leakage_is_told_but_does_not_decide() -> None:

@@ -9,9 +9,7 @@ from torch import Tensor
 
 from i2i_cli.jobs.evaluation.inputs import CHUNK, EvaluationData
 from i2i_cli.jobs.evaluation.measurement import Measurement, Section, mean_of, share_of, with_means
-from i2i_cli.models.augmentation import worn
-from i2i_cli.models.likeness import FEWEST, MOST, apartness, found_again, layout
-from i2i_cli.models.peers import Draws
+from i2i_cli.models.likeness import MOST, layout, likeness
 from i2i_cli.models.probes import Judge, fit_judge
 
 JUDGE_STEPS = 600
@@ -94,30 +92,18 @@ def translation(data: EvaluationData, seed: int) -> Section:
     return Section(name="translation", text=TEXT, figures=with_means(figures))
 
 
-@torch.no_grad()
 def _alike(data: EvaluationData, found: Made, name: str, seed: int) -> list[Measurement]:
     """Whether the translations by one code still are of their own inputs, and differ from one another."""
     model, pictures = data.translator.model, data.test_pictures
     assert pictures is not None
     real = layout(pictures.of(found.b).images(data.translator.device)[:MOST])
-    inputs, content = found.inputs[:MOST], found.content[:MOST]
-    if min(len(inputs), len(real)) < FEWEST:
+    kept = likeness(model, found.inputs, found.a, found.b, real, seed)
+    if kept is None:
         return []
-    code, made, again = model.target_codes(found.b)[:1], [], []
-    draws = Draws(torch.Generator(data.translator.device).manual_seed(seed))
-    for part in content.split(CHUNK):
-        outputs = model.decode(part, code.to(part.device).expand(len(part), *code.shape[1:])).float()
-        made.append(layout(outputs))
-        labels = torch.full((len(part),), found.b, device=part.device)
-        again.append(model.encode(worn(outputs, draws, blur=1.0), labels).content.flatten(1))
-    layouts, chance = torch.cat(made), 1 / len(inputs)
-    figures = [
-        share_of("found", name, found_again(layouts, layout(inputs)).cpu(), chance),
-        mean_of("apart", name, apartness(layouts, real), 1.0),
-    ]
-    if model.splits_codes:
-        kept = found_again(torch.cat(again), content.flatten(1)).cpu()
-        figures.append(share_of("content kept", name, kept, chance))
+    chance = 1 / len(kept.found)
+    figures = [share_of("found", name, kept.found.cpu(), chance), mean_of("apart", name, kept.apart, 1.0)]
+    if kept.content_kept is not None:
+        figures.append(share_of("content kept", name, kept.content_kept.cpu(), chance))
     return figures
 
 

@@ -9,9 +9,8 @@ from torch import Tensor
 from i2i_cli.data.augment import to_model_range
 from i2i_cli.data.dataset import Dataset
 from i2i_cli.jobs.training.figures import HeldOutFigures
-from i2i_cli.models.augmentation import worn
 from i2i_cli.models.family import Batch, TranslationModel
-from i2i_cli.models.likeness import FEWEST, MOST, apartness, found_again, gradient_energy, layout
+from i2i_cli.models.likeness import MOST, gradient_energy, layout, likeness
 from i2i_cli.models.peers import Draws
 from i2i_cli.models.probes import Judge, balanced_accuracy, code_probe, fit, fit_judge, frechet_distance
 from i2i_cli.models.seeding import own_draws
@@ -130,26 +129,11 @@ class HeldOutScorer:
         }
 
     def _likeness(self, model: TranslationModel, a: int, b: int) -> dict[str, float]:
-        """Whether translations by one target code still are of their own inputs; nothing where too few are held out."""
-        rows = self._test_rows[self._of(a)][:MOST]
-        if min(len(rows), len(self._layouts[b])) < FEWEST:
-            return {}
-        draws = Draws(torch.Generator(self.device).manual_seed(self.seed))
-        code, made, contents, again = model.target_codes(b)[:1], [], [], []
-        for images, y in self._batches(rows):
-            content = model.encode(images, y).content
-            outputs = model.decode(content, code.expand(len(images), *code.shape[1:])).float()
-            made.append(layout(outputs))
-            contents.append(content.flatten(1))
-            again.append(model.encode(worn(outputs, draws, blur=1.0), torch.full_like(y, b)).content.flatten(1))
-        layouts = torch.cat(made)
-        found = {
-            "found": float(found_again(layouts, self._layouts[a][: len(rows)]).float().mean()),
-            "apart": float(apartness(layouts, self._layouts[b][:MOST]).mean()),
-        }
-        if model.splits_codes:
-            found["content_kept"] = float(found_again(torch.cat(again), torch.cat(contents)).float().mean())
-        return found
+        """Whether translations still are of their own inputs; nothing where too few are held out to tell."""
+        inputs = torch.cat(list(self._images(self._test_rows[self._of(a)][:MOST])))
+        found = likeness(model, inputs, a, b, self._layouts[b], self.seed)
+        shares = {} if found is None else found._asdict()
+        return {name: float(values.float().mean()) for name, values in shares.items() if values is not None}
 
     def _leak(self, model: TranslationModel, draws: Draws, noisy: bool) -> float:
         """Balanced accuracy of a fresh MLP probe of the content codes (Elazar and Goldberg 2018)."""
