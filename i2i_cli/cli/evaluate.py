@@ -30,7 +30,12 @@ MANY = 4
 MEASURE = "What to measure"
 """The group of the options that choose it."""
 
-SHOWN = {"leak": "domain leakage", "judged": "classified as the target"}
+SHOWN = {
+    "leak": "domain leakage",
+    "judged": "classified as the target",
+    "found": "own input found again",
+    "apart": "nearest other output",
+}
 """Names in the table, where they differ from those in JSON."""
 
 

@@ -61,6 +61,12 @@ def test_a_model_grows_into_larger_images_and_gives_what_it_gave(before: int, pa
     codes, grown = model.encode(images), large.encode(F.interpolate(images, scale_factor=patch))
     assert torch.allclose(grown.content, codes.content, atol=1e-4)
     assert torch.allclose(grown.domain, codes.domain, atol=1e-4)
+    seen = [
+        F.pixel_unshuffle(x, side)
+        for x, side in ((images, before), (F.interpolate(images, scale_factor=patch), before * patch))
+    ]
+    first, second = (net.encoder.trunk[0][0](x) for net, x in zip((model, large), seen, strict=True))
+    assert torch.allclose(second, first, atol=1e-5), "before any normalisation hides a factor"
     assert torch.allclose(large.decode(*codes), F.interpolate(model.decode(*codes), scale_factor=patch), atol=1e-5)
     assert large.grown(large.state_dict()).keys() == large.state_dict().keys()
 
