@@ -153,6 +153,13 @@ def test_a_discriminant_draws_its_boundary_half_way_however_much_a_class_is_spre
     assert boundary(fit_classifier("x", codes, labels, ("a", "b"), groups).classifier) < 4
 
 
+def test_a_discriminant_takes_no_class_for_likelier_since_it_is_larger() -> None:
+    codes, labels = drawn((2000, 100))
+    middle = np.array([[2, 0, 0]], np.float32)
+    (shares,) = fit_discriminant("x", codes, labels, ("a", "b")).classifier(middle)
+    assert shares == pytest.approx([0.5, 0.5], abs=0.2), "the odds of their counts would be 20 to 1"
+
+
 @pytest.mark.parametrize("counts", [(200, 20), (50, 50, 50)])
 def test_a_discriminant_reads_what_is_there_whatever_the_scales_and_the_balance(counts: tuple[int, ...]) -> None:
     codes, labels = drawn(counts)

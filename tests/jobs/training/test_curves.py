@@ -59,6 +59,16 @@ def test_curves_are_data_in_plain_words(trained: Path) -> None:
     assert all(group.meaning for group in groups.values())
 
 
+def test_the_worst_of_what_is_to_be_high_is_a_curve_of_its_own() -> None:
+    names = ("found", "apart", "content_kept", "sharpness")
+    pairs = {name: {"a->b": 0.9, "b->a": 0.1 * place} for place, name in enumerate(names, start=1)}
+    (group,) = curve_groups([{"kind": "held-out", "step": 20, **pairs}])
+    assert {curve.name: curve.values for curve in group.curves} == {
+        f"worst_{name}": (pytest.approx(pairs[name]["b->a"]),) for name in names
+    }
+    assert all(curve.title.endswith("worst pair") and curve.meaning for curve in group.curves)
+
+
 def test_every_loss_term_of_every_family_has_plain_words() -> None:
     for family in FAMILIES.values():
         for term in vars(family.objective.weights):

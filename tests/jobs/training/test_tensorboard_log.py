@@ -111,6 +111,10 @@ def test_names_are_plain_and_grouped_and_what_was_not_measured_is_left_out() -> 
     assert writer.written["held_out/worst_pair_classified_as_the_target"] == [(20, 0.5)]
     assert writer.written["Frechet/a_b_to_c"] == [(20, 2.0)]
     assert "losses/pixel" not in writer.written
+    kept = {"found": {"c->a b": 0.7}, "apart": {"c->a b": 0.8}, "content_kept": {"c->a b": 0.9}}
+    log.scored(40, figures(**kept, sharpness={"c->a b": 1.1}))
+    groups = ("own_input_found_again", "nearest_other_output", "content_kept", "sharpness")
+    assert [writer.written[f"{group}/c_to_a_b"][-1][1] for group in groups] == [0.7, 0.8, 0.9, 1.1]
     assert not [tag for tag in writer.written if "leakage" in tag or "counterpart" in tag]
 
 

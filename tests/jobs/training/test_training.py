@@ -1,9 +1,11 @@
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,13 +16,14 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from i2i_cli.checkpoints.header import read_header
-from i2i_cli.checkpoints.tensors import networks_among
+from i2i_cli.checkpoints.tensors import load_tensors, networks_among, save_tensors
 from i2i_cli.config import merged
 from i2i_cli.data.cache import cache_folder
 from i2i_cli.errors import ConfigError, DataError, I2IError, WeightsError
 from i2i_cli.inference.loaded import load
 from i2i_cli.jobs.training import run as sitting
 from i2i_cli.jobs.training.config import run_config
+from i2i_cli.jobs.training.folder import RunFolder
 from i2i_cli.jobs.training.observer import Observer
 from i2i_cli.jobs.training.run import LOG_EVERY, Sitting, _is_due, _journal_gap
 from i2i_cli.jobs.training.start import resume, train
@@ -245,6 +248,16 @@ def test_init_takes_the_networks_of_another_run(tiny: dict, tmp_path: Path, run:
         with pytest.raises(WeightsError, match="other networks or another image size"):
             train(run_config({**tiny, **changed}), tmp_path / "other", init=run / "model.safetensors")
     assert not (tmp_path / "other").exists()
+
+
+def test_a_best_model_that_was_chosen_by_fewer_figures_gives_way(run: Path, tmp_path: Path) -> None:
+    """An earlier version did not ask whether translations are of their input."""
+    folder = RunFolder(Path(shutil.copytree(run, tmp_path / "run")))
+    header = read_header(folder.best)
+    assert folder.least_shortfall() == header.figures["shortfall"]
+    earlier = {name: value for name, value in header.figures.items() if name != "sharpness"}
+    save_tensors(folder.best, load_tensors(folder.best), replace(header, figures=earlier).to_metadata())
+    assert folder.least_shortfall() == float("inf")
 
 
 def test_init_grows_a_model_into_images_of_twice_the_side(tiny: dict, tmp_path: Path, run: Path) -> None:
