@@ -49,7 +49,7 @@ GOOD_LEAKAGE, POOR_LEAKAGE = 0.25, 0.75
 GOOD_VARIETY, POOR_VARIETY = 0.5, 0.25
 """As a share of the variety of real images. Models that were looked at and found good lie above 0.55."""
 
-LOOK = "Look at the sheet too: no figure sees a doubled eye."
+LOOK = "Look at the sheet too: an eye sees faults that no figure does."
 NOT_HELD_OUT = "All figures are of training images, since too few are held out; they flatter the model."
 
 
