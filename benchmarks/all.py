@@ -21,7 +21,7 @@ COMMANDS = {
     "Training in two processes": ("processes.py",),
     "What the additions cost": ("recipes.py",),
     "Folders": ("folders.py", "--small", "1000", "--large", "12", "-w", "faces"),
-    "Start": ("startup.py", "faces"),
+    "Start": ("startup.py",),
     "Serving": ("serving.py", "start", "rates"),
     "Search": ("neighbours.py", "10000", "100000", "1000000"),
 }

@@ -39,7 +39,7 @@ def test_archives_hold_the_package_and_no_image_of_a_data_set(built: Path) -> No
     with tarfile.open(sdist) as archive:
         names = [name.partition("/")[2] for name in archive.getnames()]
     assert {"pyproject.toml", "README.md", "weights/faces.safetensors", "i2i_cli/__init__.py"} <= set(names)
-    assert wheel.stat().st_size < 30 * 2**20 and sdist.stat().st_size < 40 * 2**20
+    assert max(wheel.stat().st_size, sdist.stat().st_size) < 70 * 2**20, "64 MiB of weights, and little else"
 
 
 @pytest.mark.slow
@@ -63,6 +63,7 @@ def test_an_installed_archive_works_from_another_folder(built: Path, tmp_path: P
     where = subprocess.check_output([python, "-c", "import i2i_cli; print(i2i_cli.__file__)"], cwd=tmp_path, text=True)
     assert Path(where.strip()).is_relative_to(tmp_path), "not the checkout's"
     assert i2i("translate", str(photo), "--to", "anime", "-o", "out.png") == "out.png\n"
-    assert i2i("weights", "check").count(": sound") == 6
+    checked = i2i("weights", "check").splitlines()
+    assert len(checked) > 6 and all(line.endswith(": sound") for line in checked)
     tiny = ["--set", "networks.width=16", "--set", "networks.min_width=8", "--perceptual", "none"]
     assert i2i("train", "--steps", "1", "--image-size", "32", "--name", "glyphs", *tiny).strip() == "runs/glyphs"

@@ -4,7 +4,9 @@ Differs from the paper, whose neighbours are those of the content code alone (SR
 to rebuild images, and together they find more than either.
 """
 
+import math
 from collections.abc import Mapping
+from itertools import combinations
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +26,12 @@ CONTENT_SHARES = (0.25, 0.5, 1.0)
 
 SHRINKAGE = 0.3
 """Whitening divides by a direction's deviation and this share of the largest one: the last ones are noise."""
+
+ROUNDS = 2
+"""Times that pairs of nearest images are looked for, to fit the last matrix by."""
+
+PRIOR_PAIRS = 3
+"""So many pairs of unrelated images a number of a descriptor are added to the pairs that are found."""
 
 SIDE = 64
 """Images are brought to this side, pixels, before the features."""
@@ -82,10 +90,11 @@ class BackboneFeatures(nn.Module):
 
 
 def fit_descriptor(features: Tensor, content: Tensor, y: Tensor) -> Descriptor:
-    """A descriptor for images like these: the domains' differences taken out, the rest whitened.
+    """A descriptor for images like these: the domains' differences taken out, and what a change of style does.
 
-    How much the content code has to say is settled without pairs: by how often images of two domains
-    are each other's nearest. On emoji whose counterparts are known, that ranks as recall does.
+    Images of two domains that are each other's nearest stand in for counterparts, which are not known. How many there
+    are settles how much the content code has to say: on emoji whose counterparts are known, that ranks as recall does.
+    What differs within such pairs, for all that, is what style changes; it is given less weight.
 
     Args:
         features: (n, NUM_FEATURES), by `BackboneFeatures`.
@@ -94,29 +103,43 @@ def fit_descriptor(features: Tensor, content: Tensor, y: Tensor) -> Descriptor:
     """
     seen = torch.cat([features, content.flatten(1).float()], dim=1)
     found = [_whitening(seen, y, share) for share in CONTENT_SHARES]
-    return max(found, key=lambda fitted: mutual_nearest(fitted.described(seen), y))
+    weight = max(found, key=lambda weight: mutual_nearest(_descriptor(weight, seen).described(seen), y))
+    numbers = (seen - seen.mean(0)) @ weight.T
+    units = F.normalize(numbers, dim=1)
+    for _ in range(ROUNDS):
+        mixing = _whitening_within(numbers, mutual_pairs(units, y))
+        units = F.normalize(numbers @ mixing.T, dim=1)
+    return _descriptor(mixing @ weight, seen)
+
+
+def mutual_pairs(units: Tensor, y: Tensor) -> Tensor:
+    """Rows (k, 2) of unit vectors (n, f), of two domains each, that are each other's nearest there."""
+    rows_of = [(y == label).nonzero()[:, 0] for label in y.unique()]
+    pairs = [torch.zeros(0, 2, dtype=torch.long, device=y.device)]
+    for a, b in combinations(rows_of, 2):
+        cosines = units[a] @ units[b].T
+        there, back = cosines.argmax(1), cosines.argmax(0)
+        mutual = back[there] == torch.arange(len(a), device=y.device)
+        pairs.append(torch.stack([a[mutual], b[there[mutual]]], dim=1))
+    return torch.cat(pairs)
 
 
 def mutual_nearest(units: Tensor, y: Tensor) -> float:
-    """Share of the unit vectors (n, f) that are their nearest's nearest, between domains that follow one another."""
-    labels = y.unique().tolist()
-    shares = []
-    for a, b in zip(labels, labels[1:] + labels[:1], strict=True):
-        cosines = units[y == a] @ units[y == b].T
-        there, back = cosines.argmax(1), cosines.argmax(0)
-        shares.append(float((back[there] == torch.arange(len(there), device=y.device)).float().mean()))
-    return sum(shares) / len(shares)
+    """Share of the unit vectors (n, f) that are their nearest's nearest; the mean of all ordered pairs of domains."""
+    labels, sizes = y.unique(return_counts=True)
+    domains = y[mutual_pairs(units, y)]
+    found = [float((domains == label).any(1).sum()) / int(size) for label, size in zip(labels, sizes, strict=True)]
+    return sum(found) / (len(labels) * max(1, len(labels) - 1))
 
 
-def _whitening(seen: Tensor, y: Tensor, content_share: float) -> Descriptor:
+def _whitening(seen: Tensor, y: Tensor, content_share: float) -> Tensor:
     """The matrix for features with content codes beside them, `seen` (n, f).
 
     What tells the domains' means apart is projected out, so an image's own domain need not be known.
     The principal directions of what is left get about the same weight each.
     """
-    mean = seen.mean(0)
     scales = torch.cat([_scales_of_maps(seen[:, :NUM_FEATURES]), seen.new_ones(seen.shape[1] - NUM_FEATURES)])
-    centred = (seen - mean) * scales
+    centred = (seen - seen.mean(0)) * scales
     for part, share in ((slice(NUM_FEATURES), 1.0), (slice(NUM_FEATURES, None), content_share)):
         factor = share / centred[:, part].square().sum(1).mean().sqrt().clamp_min(1e-6)
         centred[:, part] *= factor
@@ -126,9 +149,25 @@ def _whitening(seen: Tensor, y: Tensor, content_share: float) -> Descriptor:
     centred -= centred @ apart.T @ apart
     deviations, directions = _principal(centred)
     weight = directions / (deviations + SHRINKAGE * deviations[0].clamp_min(1e-6))[:, None]
-    weight = (weight - weight @ apart.T @ apart) * scales
+    return (weight - weight @ apart.T @ apart) * scales
+
+
+def _whitening_within(numbers: Tensor, pairs: Tensor) -> Tensor:
+    """The matrix (f, f) for `numbers` (n, f) after which the differences within `pairs` are as large everywhere.
+
+    Few pairs change little, since PRIOR_PAIRS pairs of unrelated images a number are counted with them.
+    """
+    differences = (numbers[pairs[:, 0]] - numbers[pairs[:, 1]]) / math.sqrt(2)
+    prior = PRIOR_PAIRS * numbers.shape[1] * numbers.square().mean().clamp_min(1e-12)
+    within = differences.T @ differences + prior * torch.eye(numbers.shape[1], device=numbers.device)
+    sizes, axes = torch.linalg.eigh(within.cpu())
+    return (axes / sizes.sqrt()).T.to(numbers.device)
+
+
+def _descriptor(weight: Tensor, seen: Tensor) -> Descriptor:
+    """That of a matrix, at a scale that float16 holds."""
     weight = (weight / weight.abs().max().clamp_min(1e-12)).half().float()  # the mean is taken by what will be kept
-    return Descriptor(weight, -weight @ mean)
+    return Descriptor(weight, -weight @ seen.mean(0))
 
 
 def _scales_of_maps(features: Tensor) -> Tensor:

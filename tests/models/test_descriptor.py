@@ -12,15 +12,16 @@ from i2i_cli.models.descriptor import (
     descriptor_among,
     fit_descriptor,
     mutual_nearest,
+    mutual_pairs,
 )
 
 NUM_CONTENT = 12
 
 
-def two_styles(count: int = 200) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def two_styles(count: int = 200, moods: int = 2, strength: float = 4) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Features and content of `count` things in two styles, what they are, and their styles.
 
-    The styles differ by far more than the things do, and so do two moods that a thing has in one style alone.
+    The styles differ by far more than the things do, and so do the moods that a thing has in one style alone.
     """
     generator = torch.Generator().manual_seed(0)
     things, y = torch.arange(count).repeat(2), torch.arange(2).repeat_interleave(count)
@@ -28,8 +29,8 @@ def two_styles(count: int = 200) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     seen = torch.randn(count, 30, generator=generator).repeat(2, 1) @ basis
     seen += 0.3 * torch.randn(seen.shape, generator=generator)
     seen += 500 * y[:, None] * torch.randn(seen.shape[1], generator=generator)
-    moods = torch.randn(2 * count, 2, generator=generator)
-    seen += 4 * moods @ torch.randn(2, seen.shape[1], generator=generator)
+    mood = torch.randn(2 * count, moods, generator=generator)
+    seen += strength * mood @ torch.randn(moods, seen.shape[1], generator=generator)
     return seen[:, :NUM_FEATURES], seen[:, NUM_FEATURES:], things, y
 
 
@@ -50,6 +51,25 @@ def test_the_same_thing_is_found_in_another_style_though_styles_differ_more_than
     assert recall(units, things, y) > 0.85
     means = torch.stack([units[y == style].mean(0) for style in (0, 1)])
     assert float((means[0] - means[1]).norm()) < 0.1, "the styles' means lie together"
+
+
+def test_what_a_style_changes_within_a_pair_is_given_less_weight(monkeypatch) -> None:
+    features, content, things, y = two_styles(400, moods=20, strength=2)
+    seen, unseen = things % 2 == 0, things % 2 == 1
+
+    def recall_of_unseen_things() -> float:
+        fitted = fit_descriptor(features[seen], content[seen], y[seen])
+        return recall(described(fitted, features[unseen], content[unseen]), things[unseen], y[unseen])
+
+    assert recall_of_unseen_things() > 0.95
+    monkeypatch.setattr(descriptor, "_whitening_within", lambda numbers, pairs: torch.eye(numbers.shape[1]))
+    assert recall_of_unseen_things() < 0.8
+
+
+def test_mutual_pairs_by_hand() -> None:
+    units = F.normalize(torch.tensor([[1.0, 0], [0, 1], [1, 0.1], [1, 0.2], [0.1, 1]]), dim=1)
+    assert mutual_pairs(units, torch.tensor([0, 0, 1, 1, 1])).tolist() == [[0, 2], [1, 4]]
+    assert mutual_pairs(units, torch.zeros(5)).shape == (0, 2), "one domain has no counterparts"
 
 
 @pytest.mark.parametrize("kind, share", [("telling", 1.0), ("noise", 0.25)])
