@@ -63,15 +63,16 @@ class Loop:
         """This step's context, its generator seeded from the run's seed and the step alone."""
         return self._schedule.context(self.step, self.peers, self.averaged)
 
-    def advance(self, batch: Batch) -> None:
+    def advance(self, batch: Batch, share: float = 0.0) -> None:
         """One step: play every turn that is due, then average the weights.
 
         Args:
             batch: on the device, its images as `prepare` takes them.
+            share: of the training that is done, from 0 to 1; the same in every process.
         """
         due = self._schedule.due(self.turns, self.step)
         self._schedule.set(self.step)
-        self._set_learning_rate()
+        self._set_learning_rate(self.config.learning_rate_at(self.step, share))
         self.objective.before_step()
         if self.num_parts == 1:
             kind = (batch.images.shape, *((turn.place, turn.names) for turn in due))
@@ -104,12 +105,7 @@ class Loop:
         self._optimisers[name].step()
         self._optimisers[name].zero_grad()
 
-    def learning_rate(self) -> float:
-        """Of this step."""
-        return self.config.learning_rate_at(self.step)
-
-    def _set_learning_rate(self) -> None:
-        rate = self.learning_rate()
+    def _set_learning_rate(self, rate: float) -> None:
         for optimiser in self._optimisers.values():
             for group in optimiser.param_groups:
                 if isinstance(group["lr"], Tensor):

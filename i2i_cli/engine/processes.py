@@ -102,11 +102,11 @@ class Processes(Peers):
         return [None if gradient is None else next(means) for gradient in gradients]
 
     @_told()
-    def any(self, flags: Sequence[bool]) -> list[bool]:
-        """What any process has set. On the CPU: no device is waited for."""
-        found = torch.tensor([int(flag) for flag in flags])
+    def greatest(self, numbers: Sequence[float]) -> list[float]:
+        """On the CPU: no device is waited for."""
+        found = torch.tensor(numbers, dtype=torch.float64)
         dist.all_reduce(found, dist.ReduceOp.MAX)
-        return [bool(flag) for flag in found.tolist()]
+        return found.tolist()
 
 
 class _Gather(torch.autograd.Function):

@@ -27,7 +27,7 @@ class TrainingConfig:
             at several images at once (swaps, contrasts) then sees those of a part.
         learning_rate, beta1, beta2: of Adam, for every turn.
         warmup: steps over which the learning rate grows to its value.
-        cooldown: share of `steps`, the last of them, over which it falls to nothing; a run that `minutes` end has none.
+        cooldown: share of the training, the last of its steps or of its minutes, over which it falls to nothing.
         clip: largest norm of a turn's gradients; 0 is no limit.
         ema: decay of the averaged weights that every command loads; 0 keeps the last ones.
             Differs from the papers, which keep the last ones.
@@ -66,16 +66,20 @@ class TrainingConfig:
         if self.checkpoint_minutes <= 0:
             raise ConfigError(f"training.checkpoint_minutes = {self.checkpoint_minutes:g} is not above 0")
         if not 0 <= self.cooldown <= 1:
-            raise ConfigError(f"training.cooldown = {self.cooldown:g}", "use a share of the steps, from 0 to 1")
+            raise ConfigError(f"training.cooldown = {self.cooldown:g}", "use a share of the training, from 0 to 1")
         if not (0 < self.learning_rate < 1 and 0 <= self.beta1 < 1 and 0 <= self.beta2 < 1 and 0 <= self.ema < 1):
             raise ConfigError("training.learning_rate, beta1, beta2 and ema lie between 0 and 1")
         if isinstance(self.recorded, str) and self.recorded != "auto":
             raise ConfigError(f"training.recorded = {self.recorded!r}", 'use "auto", true or false')
 
-    def learning_rate_at(self, step: int) -> float:
-        """Warmed up at first, cooled down at last."""
-        warmth, cooling = (step + 1) / max(1, self.warmup), self.cooldown * self.steps
-        left = (self.steps - step) / cooling if cooling else 1.0
+    def share_done(self, step: int, seconds: float) -> float:
+        """How much of the training is behind it, by its steps or its minutes: 1 at its end."""
+        by_steps = step / self.steps if self.steps else 0.0
+        return max(by_steps, seconds / (60 * self.minutes) if self.minutes else 0.0)
+
+    def learning_rate_at(self, step: int, share: float) -> float:
+        """Warmed up at first, cooled down at last: where `share` of the training is done."""
+        warmth, left = (step + 1) / max(1, self.warmup), (1 - share) / self.cooldown if self.cooldown else 1.0
         return self.learning_rate * max(0.0, min(1.0, warmth, left))
 
     def ema_at(self, step: int) -> float:

@@ -30,9 +30,9 @@ class Peers:
         """The means of `gradients` over the processes."""
         return list(gradients)
 
-    def any(self, flags: Sequence[bool]) -> list[bool]:
-        """Each of `flags` as it is where any process has it set: what all of them then do."""
-        return list(flags)
+    def greatest(self, numbers: Sequence[float]) -> list[float]:
+        """Each of `numbers`, flags among them, as it is where it is greatest: what all processes then go by."""
+        return list(numbers)
 
     def own(self, whole: Tensor) -> Tensor:
         """This process's rows of what covers the whole batch."""

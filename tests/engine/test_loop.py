@@ -168,14 +168,21 @@ def test_the_learning_rate_warms_up_by_the_absolute_step() -> None:
     assert rates == pytest.approx([0.025, 0.05, 0.075, 0.1, 0.1, 0.1])
 
 
-def test_the_learning_rate_cools_down_to_nothing_over_the_last_steps() -> None:
-    trained = loop(warmup=0, learning_rate=0.1, steps=8, cooldown=0.5)
-    rates = []
-    for _ in range(9):
-        rates.append(trained.learning_rate())
-        trained.step += 1
+def test_the_learning_rate_cools_down_to_nothing_over_the_last_steps_or_minutes() -> None:
+    by_steps = TrainingConfig(warmup=0, learning_rate=0.1, steps=8, cooldown=0.5)
+    rates = [by_steps.learning_rate_at(step, by_steps.share_done(step, seconds=1e6)) for step in range(9)]
     assert rates == pytest.approx([0.1, 0.1, 0.1, 0.1, 0.1, 0.075, 0.05, 0.025, 0.0])
-    assert loop(steps=0, minutes=1.0, cooldown=0.5).learning_rate() > 0, "minutes have no last step"
+    by_time = TrainingConfig(warmup=0, learning_rate=0.1, steps=0, minutes=2, cooldown=0.5)
+    rates = [by_time.learning_rate_at(7, by_time.share_done(7, seconds)) for seconds in (0, 60, 90, 120, 130)]
+    assert rates == pytest.approx([0.1, 0.1, 0.05, 0.0, 0.0])
+    both = TrainingConfig(steps=10, minutes=1)
+    assert both.share_done(5, seconds=6) == 0.5 and both.share_done(5, seconds=54) == 0.9, "what ends it first"
+
+
+def test_a_step_is_played_at_the_rate_of_its_share() -> None:
+    trained = loop(warmup=0, learning_rate=0.1, cooldown=0.5)
+    trained.advance(batch(0), 0.75)
+    assert trained._optimisers["autoencoder"].param_groups[0]["lr"] == pytest.approx(0.05)
 
 
 def test_generators_depend_on_their_arguments_alone() -> None:

@@ -109,5 +109,5 @@ if __name__ == "__main__":
     assert isinstance(together, Processes)
     for name in FAMILIES:
         gradients(name, Processes(), Path(sys.argv[1]))
-    together.any([False])
+    together.greatest([0])
     os._exit(0)  # as the command line does: see `end_at_once`

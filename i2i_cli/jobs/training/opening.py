@@ -51,7 +51,7 @@ def open_images(
         is_new: whether what a run begins with can still be chosen.
     """
     if peers.rank > 0:
-        peers.any([False])
+        peers.greatest([0])
     config, found, notes = _found(config, observer.note, choose_size)
     config = _settled(config, notes.append)
     _check(config, found.domains, peers, init)
@@ -62,7 +62,7 @@ def open_images(
     if is_new and (few := _few_images(dataset, config, init)) is not None:
         observer.note(f"warning: {few}")
     if peers.rank == 0:
-        peers.any([False])
+        peers.greatest([0])
     seen = torch.tensor([int(dataset.fingerprint()["sha256"][:15], 16)])
     if bool((peers.gather(seen) != seen).any()):
         raise DataError("the processes of this training see different images", "give all machines the same folder")

@@ -78,6 +78,7 @@ class Sitting:
     ) -> None:
         self.folder, self.config, self.dataset, self.loop, self.observer = folder, config, dataset, loop, observer
         self.seconds = self._began = seconds
+        self.share = 0.0  # of the training that is done
         self.figures: HeldOutFigures | None = None
         self.images_per_second = 0.0
         sampler = BalancedSampler(
@@ -127,14 +128,17 @@ class Sitting:
     def _due(self, should_stop: Callable[[], bool]) -> _Due:
         now, step, training = time.monotonic(), self.loop.step, self.config.training
         self.seconds, self._last = self.seconds + now - self._last, now
-        finished = self.share() >= 1
+        share = training.share_done(step, self.seconds)
+        finished = share >= 1
         sample = finished or _is_due(step, first=50, widest=2000)
         self._score_waits |= training.score_on_the_way and _is_due(step, first=500, widest=4000)
         score = finished or (self._leads and self._score_waits and self._has_time_to_score())
         checkpoint = now - self._saved > 60 * training.checkpoint_minutes
         read = sample or score or step % LOG_EVERY == 0 or now - self._logged > LOG_SECONDS
         due = _Due(read, sample, score, read and checkpoint, finished, should_stop())
-        return _Due(*self.loop.peers.any(due))
+        # One clock and one mind for all processes.
+        self.share, *agreed = self.loop.peers.greatest([share, *due])
+        return _Due(*map(bool, agreed))
 
     def _has_time_to_score(self) -> bool:
         return self._scoring + self._last_scoring <= SCORING_SHARE * self.seconds or not self._scoring
@@ -149,17 +153,10 @@ class Sitting:
                 self._record.checkpoint(self.seconds)
             self._saved = time.monotonic()
 
-    def share(self) -> float:
-        """How much of the run is done: 1 at its last step or minute."""
-        training = self.config.training
-        by_steps = self.loop.step / training.steps if training.steps else 0.0
-        by_time = self.seconds / (60 * training.minutes) if training.minutes else 0.0
-        return max(by_steps, by_time)
-
     def _advance(self) -> None:
         loop, started, num_parts = self.loop, time.perf_counter(), self.loop.num_parts
         batch = self._loader.batch(loop.step)
-        loop.advance(batch)
+        loop.advance(batch, self.share)
         if loop.num_parts > num_parts:
             size = len(batch.y) // loop.num_parts
             self.observer.note(f"memory: each step in {loop.num_parts} parts of {size} images from now on")
@@ -175,13 +172,13 @@ class Sitting:
             if self._leads and self.loop.step - self._journalled >= _journal_gap(self.loop.step):
                 self._record.journal("training", images_per_second=self.images_per_second, **terms)
                 self._journalled = self.loop.step
-            self.observer.training(self.loop.step, min(1.0, self.share()), self.images_per_second, terms)
+            self.observer.training(self.loop.step, min(1.0, self.share), self.images_per_second, terms)
             self._tell_outlook()
         self._images_since_log, self._busy_since_log, self._logged = 0, 0.0, time.monotonic()
 
     def _tell_outlook(self) -> None:
         """Once, at the first reading whose steps were all played when the first ones were long over."""
-        if self._owes_outlook and self._fair_from and self.seconds > self._fair_from and self.share() < 1:
+        if self._owes_outlook and self._fair_from and self.seconds > self._fair_from and self.share < 1:
             steps = steps_in_all(self.config, self.loop.step, self.seconds, self.images_per_second)
             for text in told(self.config, self.folder.path, self.loop.step, steps, self.dataset.counts()):
                 self.observer.note(text)

@@ -127,7 +127,7 @@ def _joined(config: RunConfig) -> Iterator[Peers]:
     peers = join(pick_device(local_device(config.training.device)))
     try:
         yield peers
-        peers.any([False])  # nobody leaves while another still writes
+        peers.greatest([0])  # nobody leaves while another still writes
     finally:
         leave()
 
@@ -168,7 +168,7 @@ def _resumed(run: RunFolder, config: RunConfig, observer: Observer, peers: Peers
     if peers.rank == 0:
         run.journal.rewind(facts.step)
     sitting = Sitting(run, config, dataset, loop, observer, facts.seconds)
-    if sitting.share() >= 1 and run.model_is_finished(facts.step):
+    if config.training.share_done(facts.step, facts.seconds) >= 1 and run.model_is_finished(facts.step):
         raise ConfigError(f"{run.path} is finished at step {facts.step}", f"train it longer: --steps {2 * facts.step}")
     if peers.rank == 0:
         run.write_config(config)

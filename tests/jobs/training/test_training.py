@@ -1,3 +1,4 @@
+import itertools
 import json
 import shutil
 import signal
@@ -19,6 +20,7 @@ from i2i_cli.checkpoints.header import read_header
 from i2i_cli.checkpoints.tensors import load_tensors, networks_among, save_tensors
 from i2i_cli.config import merged
 from i2i_cli.data.cache import cache_folder
+from i2i_cli.engine.loop import Loop
 from i2i_cli.errors import ConfigError, DataError, I2IError, WeightsError
 from i2i_cli.inference.loaded import load
 from i2i_cli.jobs.training import run as sitting
@@ -220,6 +222,17 @@ def test_what_comes_after_the_minutes_is_announced(tiny: dict, tmp_path: Path) -
     observer = Notes()
     train(run_config(tiny), tmp_path / "other", observer=observer)
     assert not any(text.startswith("minutes") for text in observer.notes)
+
+
+def test_a_training_by_minutes_cools_down_too(tiny: dict, tmp_path: Path, monkeypatch) -> None:
+    rates, set_rate = [], Loop._set_learning_rate
+    monkeypatch.setattr(Loop, "_set_learning_rate", lambda loop, rate: (rates.append(rate), set_rate(loop, rate)))
+    readings = itertools.count(0.0)  # a second goes by from one to the next
+    clock = SimpleNamespace(monotonic=lambda: next(readings), perf_counter=time.perf_counter)
+    monkeypatch.setattr(sitting, "time", clock)
+    timed = {"steps": 0, "minutes": 2, "cooldown": 0.5, "warmup": 1, "score_on_the_way": False}
+    train(run_config({**tiny, "training": {**tiny["training"], **timed}}), tmp_path / "run")
+    assert rates[0] == max(rates) and rates[-1] < 0.2 * rates[0] and rates == sorted(rates, reverse=True)
 
 
 @pytest.mark.parametrize("size", [2, 3])
