@@ -22,7 +22,7 @@ from i2i_cli.cli.options import (
     open_model,
     sources_of,
 )
-from i2i_cli.cli.report import as_line, print_error, print_result, read_stdin, say, summarise
+from i2i_cli.cli.report import Parts, as_line, print_error, print_result, read_stdin, say, summarise, with_crop
 
 EXAMPLES = """Examples:
 
@@ -67,7 +67,7 @@ def classify(
     own = None if own is None else chosen.domain(own)
     sources = sources_of(images, recursive, file_list, nul, one_part(crop, chosen))
     translator = open_model(chosen, device, runtime)
-    num_failed = 0
+    num_failed, parts = 0, Parts(len(sources))
     for found in classify_files(translator, sources, labels, own, read_stdin):
         if found.note:
             say(f"{found.source}: {found.note}")
@@ -77,5 +77,8 @@ def classify(
             continue
         shares = {name: round(share, 4) for name, share in found.probabilities.items()}
         values = {"input": str(found.source), "label": found.label, "probabilities": shares}
-        print_result(values, as_line(found.source, found.label, f"{shares[found.label]:.4f}"), as_json)
+        line = as_line(found.source, found.label, f"{shares[found.label]:.4f}")
+        print_result(with_crop(values, found.crop), line, as_json)
+        parts.taken(found.crop, found.faceless)
+    parts.end()
     summarise(num_failed, len(sources))

@@ -27,7 +27,7 @@ from i2i_cli.cli.options import (
     open_model,
     sources_of,
 )
-from i2i_cli.cli.report import as_line, print_error, print_result, read_stdin, say, summarise
+from i2i_cli.cli.report import Parts, as_line, print_error, print_result, read_stdin, say, summarise, with_crop
 from i2i_cli.errors import ConfigError, DataError
 from i2i_cli.files import shown_path
 
@@ -134,12 +134,14 @@ def neighbours(
         translator=translator, gallery=opened, by=by, inside=inside, query_domain=own,
         approximate=approximate,
     )  # fmt: skip
-    shown, num_failed, gone = [], 0, list[Path]()
+    shown, num_failed, gone, parts = [], 0, list[Path](), Parts(len(sources))
     for answer in search.run(sources, count, read_stdin):
         num_failed += not _report(answer, as_json)
+        parts.taken(answer.crop, answer.faceless)
         gone += [near.path for near in answer.neighbours if not os.path.exists(near.path)]  # noqa: PTH110  # which never raises
         if sheet is not None and answer.error is None:
             shown.append(answer)
+    parts.end()
     if sheet is not None and shown:
         save_neighbours_sheet(sheet, shown, translator.image_size)
         say(f"sheet: {sheet}")
@@ -191,5 +193,5 @@ def _report(answer: "Answer", as_json: bool) -> bool:
         say(f"{answer.source}: the gallery holds no image to compare it with")
     values = {"query": str(answer.source), "domain": answer.domain, "neighbours": found}
     if lines or as_json:
-        print_result(values, "\n".join(lines), as_json)
+        print_result(with_crop(values, answer.crop), "\n".join(lines), as_json)
     return True

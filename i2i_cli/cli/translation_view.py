@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from i2i_cli.cli.progress import progress
-from i2i_cli.cli.report import print_error, print_result, say, write_stdout
+from i2i_cli.cli.report import Parts, print_error, print_result, say, with_crop, write_stdout
 from i2i_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,24 +30,20 @@ def told(
         job: what they come from; None where there was nothing to do.
         model: what the weights are called.
     """
-    shown, num_failed, num_faceless, unlike = list["Outcome"](), 0, 0, list[Path]()
+    shown, num_failed, parts, unlike = list["Outcome"](), 0, Parts(num_tasks), list[Path]()
     targets = () if job is None else job.targets
     codes = {target.label: target.kept for target in targets if target.kept is not None}
     with closing(outcomes), progress("translating", num_tasks) as report:  # a signal waits for what is being written
         for done, outcome in enumerate(outcomes, 1):
             num_failed += not _report(outcome, codes, as_json)
-            num_faceless += outcome.faceless
             unlike += [outcome.source] if outcome.unlike else []
-            if num_tasks == 1 and outcome.crop is not None:
-                say(f"cut to {','.join(map(str, outcome.crop))} (x,y,w,h); --crop none takes the whole image")
+            parts.taken(outcome.crop, outcome.faceless)
             report(done, num_tasks)
             if outcome.loaded is not None and len(shown) < SHEET_ROWS:
                 shown.append(outcome)
     if num_failed < num_tasks and not as_json:
         _tell_drawn(targets)
-    if num_faceless:
-        what = "the image" if num_tasks == 1 else f"{num_faceless} of {num_tasks} images"
-        say(f"no face found in {what}: taken whole")
+    parts.end()
     if unlike:
         what = f"{unlike[0]} is" if len(unlike) == 1 else f"{len(unlike)} images, such as {unlike[0]}, are"
         say(f"{what} unlike what {model} was trained on: expect little of the result")
@@ -120,8 +116,7 @@ def _report(outcome: "Outcome", codes: Mapping[str, int], as_json: bool) -> bool
                 "output": output,
             }
             values |= {"code": codes[label]} if label in codes else {}
-            values |= {} if outcome.crop is None else {"crop": list(outcome.crop)}
-            print_result(values, output, as_json)
+            print_result(with_crop(values, outcome.crop), output, as_json)
     if outcome.error is not None:
         print_error(outcome.error)
     return outcome.error is None

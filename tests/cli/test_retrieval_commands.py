@@ -12,6 +12,8 @@ from PIL import Image
 
 from tests.cli.conftest import i2i
 
+PORTRAIT = Path(__file__).parents[2] / "docs" / "astronaut.jpg"
+
 
 def rows(text: str) -> list[list[str]]:
     return [line.split("\t") for line in text.splitlines()]
@@ -151,3 +153,16 @@ def test_folders_and_fifos_called_like_images_stop_no_other(here: Path) -> None:
     assert [row[0] for row in rows(result.stdout)] == ["query.png"]
     assert result.stderr.count("folder.png") == result.stderr.count("fifo.png") == 1
     assert "3 of 4 images failed" in result.stderr
+
+
+@pytest.mark.parametrize("command", [("classify",), ("neighbours", "--gallery", "shapes")])
+def test_what_is_cut_out_of_a_photo_is_told(here: Path, command: tuple[str, ...]) -> None:
+    shutil.copy(PORTRAIT, "me.jpg")
+    cut = i2i(*command, "me.jpg", "--crop", "auto", "--json")
+    left, top, width, height = json.loads(cut.stdout)["crop"]
+    assert f"cut to {left},{top},{width},{height} (x,y,w,h); --crop none takes the whole image" in cut.stderr
+    whole = i2i(*command, "me.jpg", "--crop", "none", "--json")
+    assert "crop" not in json.loads(whole.stdout) and "cut to" not in whole.stderr
+    Image.new("RGB", (200, 100), "green").save("field.jpg")
+    two = i2i(*command, "me.jpg", "field.jpg", "--crop", "auto")
+    assert "cut to" not in two.stderr and "no face found in 1 of 2 images: taken whole" in two.stderr

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from i2i_cli.data.geometry import Crop
 from i2i_cli.errors import I2IError
 from i2i_cli.inference.coder import Coder
 from i2i_cli.inference.inputs import Failure, Loaded, Source, load_batches
@@ -17,12 +18,15 @@ class Classified:
     Args:
         label: the most probable class; "" for an image that could not be read.
         probabilities: of every class.
+        crop, faceless: as of what was `Loaded`.
     """
 
     source: Path
     label: str = ""
     probabilities: dict[str, float]
     note: str = ""
+    crop: Crop | None = None
+    faceless: bool = False
     error: I2IError | None = None
 
 
@@ -50,7 +54,10 @@ def classify_files(
             else:
                 shares = dict(zip(classifier.classes, next(found), strict=True))
                 label = max(shares, key=lambda name: shares[name])
-                yield Classified(source=item.source.path, label=label, probabilities=shares, note=item.note)
+                yield Classified(
+                    source=item.source.path, label=label, probabilities=shares,
+                    note=item.note, crop=item.crop, faceless=item.faceless,
+                )  # fmt: skip
 
 
 def _probabilities(translator: Coder, loaded: Sequence[Loaded], labels: str, own: str | None) -> list[list[float]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from i2i_cli.checkpoints.names import GALLERY
 from i2i_cli.config import nearest
+from i2i_cli.data.geometry import Crop
 from i2i_cli.errors import ConfigError, I2IError
 from i2i_cli.inference.coder import Coder
 from i2i_cli.inference.codes import BY, FlatCodes, features, flat_codes
@@ -40,6 +41,7 @@ class Answer:
         domain: the query's own domain, which is not searched; None where the gallery has no domains.
         neighbours: closest first.
         square: the query as the model saw it (S, S, 3).
+        crop, faceless: as of what was `Loaded`.
     """
 
     source: Path
@@ -47,6 +49,8 @@ class Answer:
     neighbours: tuple[Neighbour, ...] = ()
     square: NDArray[np.uint8] | None = None
     note: str = ""
+    crop: Crop | None = None
+    faceless: bool = False
     error: I2IError | None = None
 
 
@@ -145,6 +149,8 @@ class NeighbourSearch:
                 ),
                 square=item.square,
                 note=item.note,
+                crop=item.crop,
+                faceless=item.faceless,
             )
             for i, item in enumerate(loaded)
         ]
