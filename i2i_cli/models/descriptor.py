@@ -21,8 +21,8 @@ PREFIX = "descriptor."
 NUMBERS = 256
 """Of a descriptor, at most."""
 
-CONTENT_SHARES = (0.25, 0.5, 1.0)
-"""What the content code may have to say, against the features' 1."""
+CONTENT_SHARE = 0.5
+"""What the content code has to say, against the features' 1."""
 
 SHRINKAGE = 0.3
 """Whitening divides by a direction's deviation and this share of the largest one: the last ones are noise."""
@@ -92,9 +92,8 @@ class BackboneFeatures(nn.Module):
 def fit_descriptor(features: Tensor, content: Tensor, y: Tensor) -> Descriptor:
     """A descriptor for images like these: the domains' differences taken out, and what a change of style does.
 
-    Images of two domains that are each other's nearest stand in for counterparts, which are not known. How many there
-    are settles how much the content code has to say: on emoji whose counterparts are known, that ranks as recall does.
-    What differs within such pairs, for all that, is what style changes; it is given less weight.
+    Images of two domains that are each other's nearest stand in for counterparts, which are not known. What differs
+    within such pairs, for all that, is what style changes; it is given less weight.
 
     Args:
         features: (n, NUM_FEATURES), by `BackboneFeatures`.
@@ -102,8 +101,7 @@ def fit_descriptor(features: Tensor, content: Tensor, y: Tensor) -> Descriptor:
         y: (n,), domain labels.
     """
     seen = torch.cat([features, content.flatten(1).float()], dim=1)
-    found = [_whitening(seen, y, share) for share in CONTENT_SHARES]
-    weight = max(found, key=lambda weight: mutual_nearest(_descriptor(weight, seen).described(seen), y))
+    weight = _whitening(seen, y)
     numbers = (seen - seen.mean(0)) @ weight.T
     units = F.normalize(numbers, dim=1)
     for _ in range(ROUNDS):
@@ -124,15 +122,7 @@ def mutual_pairs(units: Tensor, y: Tensor) -> Tensor:
     return torch.cat(pairs)
 
 
-def mutual_nearest(units: Tensor, y: Tensor) -> float:
-    """Share of the unit vectors (n, f) that are their nearest's nearest; the mean of all ordered pairs of domains."""
-    labels, sizes = y.unique(return_counts=True)
-    domains = y[mutual_pairs(units, y)]
-    found = [float((domains == label).any(1).sum()) / int(size) for label, size in zip(labels, sizes, strict=True)]
-    return sum(found) / (len(labels) * max(1, len(labels) - 1))
-
-
-def _whitening(seen: Tensor, y: Tensor, content_share: float) -> Tensor:
+def _whitening(seen: Tensor, y: Tensor) -> Tensor:
     """The matrix for features with content codes beside them, `seen` (n, f).
 
     What tells the domains' means apart is projected out, so an image's own domain need not be known.
@@ -140,7 +130,7 @@ def _whitening(seen: Tensor, y: Tensor, content_share: float) -> Tensor:
     """
     scales = torch.cat([_scales_of_maps(seen[:, :NUM_FEATURES]), seen.new_ones(seen.shape[1] - NUM_FEATURES)])
     centred = (seen - seen.mean(0)) * scales
-    for part, share in ((slice(NUM_FEATURES), 1.0), (slice(NUM_FEATURES, None), content_share)):
+    for part, share in ((slice(NUM_FEATURES), 1.0), (slice(NUM_FEATURES, None), CONTENT_SHARE)):
         factor = share / centred[:, part].square().sum(1).mean().sqrt().clamp_min(1e-6)
         centred[:, part] *= factor
         scales[part] *= factor
