@@ -21,7 +21,7 @@ PREFIX = "descriptor."
 NUMBERS = 256
 """Of a descriptor, at most."""
 
-CONTENT_SHARE = 0.5
+CONTENT_SHARE = 0.25
 """What the content code has to say, against the features' 1."""
 
 SHRINKAGE = 0.3
