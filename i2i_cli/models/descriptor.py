@@ -128,14 +128,14 @@ def _whitening(seen: Tensor, y: Tensor) -> Tensor:
     What tells the domains' means apart is projected out, so an image's own domain need not be known.
     The principal directions of what is left get about the same weight each.
     """
-    scales = torch.cat([_scales_of_maps(seen[:, :NUM_FEATURES]), seen.new_ones(seen.shape[1] - NUM_FEATURES)])
-    centred = (seen - seen.mean(0)) * scales
+    means = torch.stack([seen[y == label].mean(0) for label in y.unique()])
+    within = seen - means[y.unique(return_inverse=True)[1]]
+    scales = torch.cat([_scales_of_maps(within[:, :NUM_FEATURES]), seen.new_ones(seen.shape[1] - NUM_FEATURES)])
     for part, share in ((slice(NUM_FEATURES), 1.0), (slice(NUM_FEATURES, None), CONTENT_SHARE)):
-        factor = share / centred[:, part].square().sum(1).mean().sqrt().clamp_min(1e-6)
-        centred[:, part] *= factor
-        scales[part] *= factor
-    means = torch.stack([centred[y == label].mean(0) for label in y.unique()])
-    apart = torch.linalg.svd(means - means.mean(0), full_matrices=False).Vh[: len(means) - 1]
+        sizes = (within[:, part] * scales[part]).square().sum(1)
+        scales[part] *= share / sizes.mean().sqrt().clamp_min(1e-6)
+    centred = (seen - seen.mean(0)) * scales
+    apart = torch.linalg.svd((means - means.mean(0)) * scales, full_matrices=False).Vh[: len(means) - 1]
     centred -= centred @ apart.T @ apart
     deviations, directions = _principal(centred)
     weight = directions / (deviations + SHRINKAGE * deviations[0].clamp_min(1e-6))[:, None]

@@ -74,13 +74,13 @@ def test_mutual_pairs_by_hand() -> None:
 def test_content_that_knows_the_things_is_listened_to_where_features_do_not() -> None:
     features, _, things, y = two_styles()
     generator = torch.Generator().manual_seed(1)
-    features = features + 200 * torch.randn(features.shape, generator=generator)
+    features = features + 10 * torch.randn(features.shape, generator=generator)
     telling = torch.randn(200, 40, generator=generator)[things] + 0.1 * torch.randn(400, 40, generator=generator)
     recalls = []
     for content in (telling, torch.randn(400, 40, generator=generator)):
         fitted = fit_descriptor(features, content, y)
         recalls.append(recall(described(fitted, features, content), things, y))
-    assert recalls[0] > 0.9 and recalls[1] < 0.5
+    assert recalls[0] > 0.95 and 0.5 < recalls[1] < 0.8, "and content that knows nothing does little harm"
 
 
 def test_fitting_is_repeatable_and_leaves_other_draws_alone() -> None:
