@@ -14,8 +14,6 @@ from i2i_cli.errors import ConfigError, DataError, I2IError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from i2i_cli.data.geometry import Crop
-
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ESCAPES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -93,8 +91,8 @@ class Parts:
     def __init__(self, num_images: int) -> None:
         self.num_images, self._num_faceless = num_images, 0
 
-    def taken(self, crop: "Crop | None", faceless: bool) -> None:
-        """An image of which `crop` was taken; None is the whole, with `faceless` for want of a face."""
+    def taken(self, crop: Sequence[int] | None, faceless: bool) -> None:
+        """An image of which `crop` (x, y, w, h) was taken; None is the whole, with `faceless` for want of a face."""
         if self.num_images == 1 and crop is not None:
             say(f"cut to {','.join(map(str, crop))} (x,y,w,h); --crop none takes the whole image")
         self._num_faceless += faceless
@@ -106,7 +104,7 @@ class Parts:
             say(f"no face found in {what}: taken whole")
 
 
-def with_crop(values: dict[str, Any], crop: "Crop | None") -> dict[str, Any]:
+def with_crop(values: dict[str, Any], crop: Sequence[int] | None) -> dict[str, Any]:
     """`values` of a result, with the part of the image that was taken, where that is not the whole."""
     return values if crop is None else {**values, "crop": list(crop)}
 
