@@ -5,7 +5,7 @@
 EMOJI holds a folder a vendor below `train/` and `test/`, with files named by their code points. OUT gets the same
 images as links, those of a seventh of the groups below `test/`. Then train and measure as on any folder:
 
-    i2i train OUT --config weights/emoji-first.toml --name groups
+    i2i train OUT --config weights/emoji.toml --name groups
     i2i evaluate OUT -w runs/groups --only retrieval
 """
 

@@ -38,7 +38,7 @@ import sys
 import numpy as np, onnxruntime
 from PIL import Image
 folder, image, out = sys.argv[1:]
-square = np.asarray(Image.open(image).convert("RGB").resize((64, 64)))
+square = np.asarray(Image.open(image).convert("RGB").resize((128, 128)))
 encoder, decoder = (onnxruntime.InferenceSession(f"{folder}/{name}.onnx") for name in ("encoder", "decoder"))
 content, domain = encoder.run(None, {"images": square[None]})
 Image.fromarray(decoder.run(None, {"content": content, "domain": domain})[0][0]).save(out)

@@ -40,7 +40,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_card_s_example_works_on_a_fresh_install(here: Path) -> None:
     words = [sys.executable, "-m", "i2i_cli", "translate", "img.png", "--to", "anime"]
     done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=here)
-    assert done.stdout == "img-anime.png\n" and "weights: faces, ONNX (srae, 64 px, anime, human" in done.stderr
+    assert done.stdout == "img-anime.png\n" and "weights: faces, ONNX (srae, 128 px, anime, human" in done.stderr
     found = json.loads(RUNNER.invoke(app, ["classify", "img.png", "--json"]).stdout)
     made = json.loads(RUNNER.invoke(app, ["classify", "img-anime.png", "--json"]).stdout)
     assert (found["label"], made["label"]) == ("human", "anime")
@@ -96,10 +96,10 @@ def test_a_drawn_bag_is_photographed_by_the_dual_model(here: Path) -> None:
 
 
 def _square(path: str | Path) -> NDArray[np.uint8]:
-    return fit(read_image(Path(path)), 64)[0]
+    return fit(read_image(Path(path)), 128)[0]
 
 
-FACES = ROOT.parent / "shared" / "data" / "faces" / "64" / "test"
+FACES = ROOT.parent / "shared" / "data" / "faces" / "128" / "test"
 
 
 @pytest.mark.skipif(not FACES.is_dir(), reason="the real faces are not here")

@@ -36,10 +36,10 @@ def told(domains: Path, tmp_path: Path, settings: dict[str, Any], **more: Any) -
 @pytest.mark.parametrize(
     ("settings", "start"),
     [
-        ({}, "faces"),
-        ({"recipe": "sharp"}, "faces"),
+        ({}, "faces-64"),
+        ({"recipe": "sharp"}, "faces-64"),
         ({"recipe": "classification"}, "xray"),
-        ({"recipe": "neighbours", "networks": {"width": 64}}, "emoji"),
+        ({"recipe": "sharp", "networks": {"width": 96, "content_channels": 24}}, "emoji"),
         ({"data": {"image_size": 32}}, ""),
         ({"networks": {"width": 64}}, ""),
     ],
