@@ -51,6 +51,7 @@ def here(tmp_path: Path, demo: Path, dual_run: Path, photo: Path, monkeypatch: p
     renamed = replace(header, domains=("anime", "human", "pixel", "serif"))
     tensors = load_tensors(demo / "run" / "model.safetensors")
     save_tensors(tmp_path / "runs" / "my-faces" / "model.safetensors", tensors, renamed.to_metadata())
+    (tmp_path / "runs" / "faces-first").symlink_to("my-faces")
     (tmp_path / "weights").symlink_to(ROOT / "weights")
     (tmp_path / "docs").mkdir()
     shutil.copy(ROOT / "docs" / "astronaut.jpg", tmp_path / "docs")

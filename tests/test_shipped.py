@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 RUNNER = CliRunner()
 ENTRIES = json.loads((bundled_folder() / MANIFEST).read_text(encoding="utf-8"))["weights"]
 NAMES = [entry["name"] for entry in ENTRIES]
-FACE = (165, 40, 120, 120)
+FACE = (146, 30, 154, 154)
 """Where the face of `docs/astronaut.jpg` is."""
 
 
