@@ -27,7 +27,8 @@ class TrainingConfig:
             at several images at once (swaps, contrasts) then sees those of a part.
         learning_rate, beta1, beta2: of Adam, for every turn.
         warmup: steps over which the learning rate grows to its value.
-        cooldown: share of the training, the last of its steps or of its minutes, over which it falls to nothing.
+        cooldown: share of the steps, the last of them, over which it falls to nothing; of the minutes where there are
+            no steps to stop at.
         clip: largest norm of a turn's gradients; 0 is no limit.
         ema: decay of the averaged weights that every command loads; 0 keeps the last ones.
             Differs from the papers, which keep the last ones.
@@ -78,8 +79,13 @@ class TrainingConfig:
         return max(by_steps, seconds / (60 * self.minutes) if self.minutes else 0.0)
 
     def learning_rate_at(self, step: int, share: float) -> float:
-        """Warmed up at first, cooled down at last: where `share` of the training is done."""
-        warmth, left = (step + 1) / max(1, self.warmup), (1 - share) / self.cooldown if self.cooldown else 1.0
+        """Warmed up at first, cooled down at last: by the steps, so that the same ones give the same weights.
+
+        Args:
+            share: of the training that is done, which decides where no steps are set.
+        """
+        done = step / self.steps if self.steps else share
+        warmth, left = (step + 1) / max(1, self.warmup), (1 - done) / self.cooldown if self.cooldown else 1.0
         return self.learning_rate * max(0.0, min(1.0, warmth, left))
 
     def ema_at(self, step: int) -> float:

@@ -175,12 +175,13 @@ def test_the_learning_rate_cools_down_to_nothing_over_the_last_steps_or_minutes(
     by_time = TrainingConfig(warmup=0, learning_rate=0.1, steps=0, minutes=2, cooldown=0.5)
     rates = [by_time.learning_rate_at(7, by_time.share_done(7, seconds)) for seconds in (0, 60, 90, 120, 130)]
     assert rates == pytest.approx([0.1, 0.1, 0.05, 0.0, 0.0])
-    both = TrainingConfig(steps=10, minutes=1)
+    both = TrainingConfig(warmup=0, learning_rate=0.1, steps=10, minutes=1, cooldown=0.5)
     assert both.share_done(5, seconds=6) == 0.5 and both.share_done(5, seconds=54) == 0.9, "what ends it first"
+    assert both.learning_rate_at(5, share=0.9) == 0.1, "the same steps give the same weights, however long they take"
 
 
 def test_a_step_is_played_at_the_rate_of_its_share() -> None:
-    trained = loop(warmup=0, learning_rate=0.1, cooldown=0.5)
+    trained = loop(warmup=0, learning_rate=0.1, steps=0, minutes=1.0, cooldown=0.5)
     trained.advance(batch(0), 0.75)
     assert trained._optimisers["autoencoder"].param_groups[0]["lr"] == pytest.approx(0.05)
 

@@ -55,7 +55,7 @@ def batch(step: int) -> Batch:
 
 def advance(loop: Loop, steps: int, act: Callable[[Loop], None] = lambda loop: None) -> Loop:
     for _ in range(steps):
-        loop.advance(batch(loop.step), loop.step / loop.config.steps)
+        loop.advance(batch(loop.step))
         act(loop)
     return loop
 
