@@ -22,7 +22,7 @@ from i2i_cli.cli.options import (
     open_model,
     sources_of,
 )
-from i2i_cli.cli.report import Parts, as_line, print_error, print_result, read_stdin, say, summarise, with_crop
+from i2i_cli.cli.report import TakenParts, as_line, print_error, print_result, read_stdin, say, summarise, with_crop
 
 EXAMPLES = """Examples:
 
@@ -67,7 +67,7 @@ def classify(
     own = None if own is None else chosen.domain(own)
     sources = sources_of(images, recursive, file_list, nul, one_part(crop, chosen))
     translator = open_model(chosen, device, runtime)
-    num_failed, parts = 0, Parts(len(sources))
+    num_failed, parts = 0, TakenParts(len(sources))
     for found in classify_files(translator, sources, labels, own, read_stdin):
         if found.note:
             say(f"{found.source}: {found.note}")

@@ -27,7 +27,7 @@ from i2i_cli.cli.options import (
     open_model,
     sources_of,
 )
-from i2i_cli.cli.report import Parts, as_line, print_error, print_result, read_stdin, say, summarise, with_crop
+from i2i_cli.cli.report import TakenParts, as_line, print_error, print_result, read_stdin, say, summarise, with_crop
 from i2i_cli.errors import ConfigError, DataError
 from i2i_cli.files import shown_path
 
@@ -134,7 +134,7 @@ def neighbours(
         translator=translator, gallery=opened, by=by, inside=inside, query_domain=own,
         approximate=approximate,
     )  # fmt: skip
-    shown, num_failed, gone, parts = [], 0, list[Path](), Parts(len(sources))
+    shown, num_failed, gone, parts = [], 0, list[Path](), TakenParts(len(sources))
     for answer in search.run(sources, count, read_stdin):
         num_failed += not _report(answer, as_json)
         parts.taken(answer.crop, answer.faceless)

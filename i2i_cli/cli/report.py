@@ -85,7 +85,7 @@ def summarise(num_failed: int, num_images: int, failed: bool = False) -> None:
         raise typer.Exit(1)
 
 
-class Parts:
+class TakenParts:
     """Tells which part of an image was taken, of one image at once, and of how many no face was found, at the end."""
 
     def __init__(self, num_images: int) -> None:

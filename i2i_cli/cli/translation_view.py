@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from i2i_cli.cli.progress import progress
-from i2i_cli.cli.report import Parts, print_error, print_result, say, with_crop, write_stdout
+from i2i_cli.cli.report import TakenParts, print_error, print_result, say, with_crop, write_stdout
 from i2i_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def told(
         job: what they come from; None where there was nothing to do.
         model: what the weights are called.
     """
-    shown, num_failed, parts, unlike = list["Outcome"](), 0, Parts(num_tasks), list[Path]()
+    shown, num_failed, parts, unlike = list["Outcome"](), 0, TakenParts(num_tasks), list[Path]()
     targets = () if job is None else job.targets
     codes = {target.label: target.kept for target in targets if target.kept is not None}
     with closing(outcomes), progress("translating", num_tasks) as report:  # a signal waits for what is being written
