@@ -66,9 +66,10 @@ def test_what_a_style_changes_within_a_pair_is_given_less_weight(monkeypatch) ->
 
 
 def test_mutual_pairs_by_hand() -> None:
-    units = F.normalize(torch.tensor([[1.0, 0], [0, 1], [1, 0.1], [1, 0.2], [0.1, 1]]), dim=1)
-    assert mutual_pairs(units, torch.tensor([0, 0, 1, 1, 1])).tolist() == [[0, 2], [1, 4]]
-    assert mutual_pairs(units, torch.zeros(5)).shape == (0, 2), "one domain has no counterparts"
+    units = F.normalize(torch.tensor([[1.0, 0], [0, 1], [1, -1], [1, 0.1], [1, 0.2], [0.1, 1]]), dim=1)
+    found = mutual_pairs(units, torch.tensor([0, 0, 0, 1, 1, 1])).tolist()
+    assert found == [[0, 3], [1, 5]], "the third is nearest to the fourth, which is nearer to the first"
+    assert mutual_pairs(units, torch.zeros(6)).shape == (0, 2), "one domain has no counterparts"
 
 
 def test_content_that_knows_the_things_is_listened_to_where_features_do_not() -> None:
